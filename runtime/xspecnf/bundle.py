@@ -1,0 +1,161 @@
+"""The model bundle: a folder with a manifest, three graphs and a reference response, checked before anything is used.
+
+The folder is the only thing that crosses from training to the runtime. `manifest.json` (schema 1) names every file with
+its sha256; :func:`load_bundle` refuses a folder whose manifest is unknown or incomplete, whose files are missing or
+altered, or which points outside itself. Nothing in a bundle is executed or unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from xspecnf.errors import BundleError
+from xspecnf.features import FEATURES
+from xspecnf.grid import Grid
+from xspecnf.parameters import BHB_PARAMETERS, Parameter
+from xspecnf.response import Response
+
+SCHEMA = 1
+DEFAULT_BUNDLE = "nicer-bhb"
+GRAPHS = ("encoder", "flow", "decoder")
+RESPONSE_FILE = "response.npz"
+MANIFEST_FILE = "manifest.json"
+SHIPPED = "xspecnf_models"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A validated model bundle.
+
+    Attributes:
+        path: the folder.
+        name: the bundle's name, such as "nicer-bhb".
+        version: the bundle's own version.
+        description: one sentence about the model.
+        instrument: the telescope whose spectra it takes, as in the TELESCOP keyword.
+        parameters: theta's names, units and prior bounds, in order.
+        grid: the 240 bins that the networks see.
+        inputs: the names of the encoder's input channels.
+        files: sha256 in hexadecimal of every file of the folder, by name.
+        provenance: where the weights come from, as written by the training run.
+        metrics: the figures that were measured before the bundle was written.
+    """
+
+    path: Path
+    name: str
+    version: str
+    description: str
+    instrument: str
+    parameters: tuple[Parameter, ...]
+    grid: Grid
+    inputs: tuple[str, ...]
+    files: Mapping[str, str]
+    provenance: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        required = {f"{graph}.onnx" for graph in GRAPHS} | {RESPONSE_FILE}
+        if missing := sorted(required - set(self.files)):
+            raise BundleError(f"{self.path}: the manifest lists no {', '.join(missing)}; export the bundle again")
+        for name in self.files:
+            _refuse_foreign_path(self.path, name)
+        if self.parameters != BHB_PARAMETERS:
+            raise BundleError(f"{self.path}: made for other parameters or bounds than this xspecnf's; {_UPDATE}")
+        if self.inputs != FEATURES:
+            raise BundleError(f"{self.path}: made for the input channels {list(self.inputs)}, not {list(FEATURES)}; {_UPDATE}")
+
+    def graph(self, name: str) -> Path:
+        """The file of one of the GRAPHS."""
+        return self.path / f"{name}.onnx"
+
+    @cached_property
+    def reference_response(self) -> Response:
+        """The instrument's response on the grid, for spectra that come without one. Read when first asked for."""
+        return Response.load(self.path / RESPONSE_FILE)
+
+
+_UPDATE = "install the version of xspecnf that the bundle was exported with, or export the bundle again"
+
+
+def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> Bundle:
+    """Load a shipped bundle by name or any bundle by the path of its folder, and check every file's sha256.
+
+    Raises:
+        BundleError: there is no such bundle, or it is damaged, incomplete or of an unknown schema.
+    """
+    folder = find_bundle(name_or_path)
+    bundle = _from_manifest(folder, _read_manifest(folder))
+    for name, digest in bundle.files.items():
+        _check_file(folder / name, digest)
+    return bundle
+
+
+def find_bundle(name_or_path: str | Path) -> Path:
+    """The folder of a bundle; a shipped name wins over a folder of the same name, which `./name` still reaches."""
+    if name_or_path in (shipped := shipped_bundles()):
+        return shipped[str(name_or_path)]
+    folder = Path(name_or_path)
+    if (folder / MANIFEST_FILE).is_file():
+        return folder.resolve()
+    known = ", ".join(shipped) or "none"
+    raise BundleError(
+        f"{name_or_path}: neither a shipped model ({known}) nor a folder that holds {MANIFEST_FILE}; "
+        "`xspecnf models list` shows the shipped ones"
+    )
+
+
+def shipped_bundles() -> dict[str, Path]:
+    """The bundles that were installed with xspecnf: folder by name."""
+    root = Path(str(resources.files(SHIPPED)))
+    return {manifest.parent.name: manifest.parent for manifest in sorted(root.glob(f"*/{MANIFEST_FILE}"))}
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST_FILE
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path}: not a readable JSON file ({error}); copy or export the bundle again") from error
+    found = manifest.get("schema") if isinstance(manifest, dict) else None
+    if found != SCHEMA:
+        raise BundleError(f"{path}: manifest schema {found!r}, but this xspecnf reads schema {SCHEMA}; {_UPDATE}")
+    return manifest
+
+
+def _from_manifest(folder: Path, manifest: Mapping[str, Any]) -> Bundle:
+    needed = {field.name for field in fields(Bundle)} - {"path"}
+    if missing := sorted(needed - set(manifest)):
+        raise BundleError(f"{folder / MANIFEST_FILE}: no field {', '.join(missing)}; export the bundle again")
+    values = {key: manifest[key] for key in needed}
+    try:
+        values["parameters"] = tuple(Parameter(**entry) for entry in manifest["parameters"])
+        values["grid"] = Grid.from_dict(manifest["grid"])
+        values["inputs"] = tuple(manifest["inputs"])
+        return Bundle(path=folder, **values)
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise BundleError(f"{folder / MANIFEST_FILE}: a malformed field ({error}); export the bundle again") from error
+
+
+def _refuse_foreign_path(folder: Path, name: str) -> None:
+    inside = (folder / name).resolve().parent == folder.resolve()
+    if Path(name).name != name or not inside:
+        raise BundleError(f"{folder / MANIFEST_FILE}: the file {name!r} lies outside the bundle; do not use this bundle")
+
+
+def _check_file(path: Path, digest: str) -> None:
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read ({error.strerror}); copy or install the bundle again") from error
+    if found != digest:
+        raise BundleError(
+            f"{path}: its sha256 is {found[:12]}..., the manifest says {str(digest)[:12]}...: the file was altered "
+            "or cut off; copy or install the bundle again"
+        )

@@ -1,0 +1,64 @@
+r"""Importance weights with the exact likelihood: the check on, and the correction of, the network's posterior.
+
+With samples u_i of the proposal q on the unit cube, where the prior is 1,
+
+    w_i = L(u_i) / q(u_i),   Z = mean(w),   ESS = (sum w)^2 / sum w^2,   sigma(ln Z) = sqrt((S/ESS - 1)/S)
+
+(e.g. Robert & Casella 2004, Monte Carlo Statistical Methods, ch. 3). Everything is done in logarithms. The ESS tells how far
+the network is off; it cannot see a mode that the network never proposes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Reweighted:
+    """Self-normalised importance weights and what they say.
+
+    Attributes:
+        weights: (S,) non-negative, sum 1.
+        ess: effective sample size, 1..S.
+        efficiency: ess/S.
+        log_evidence: ln Z, prior normalised on its bounds.
+        log_evidence_error: one standard deviation of ln Z, by the delta method; optimistic where efficiency is small.
+    """
+
+    weights: Float64
+    ess: float
+    efficiency: float
+    log_evidence: float
+    log_evidence_error: float
+
+
+def reweight(log_likelihood: Float64, log_q: Float64) -> Reweighted:
+    """Weigh samples of q by the likelihood.
+
+    Args:
+        log_likelihood: (S,) ln L of each sample; -inf or NaN (a model that cannot be evaluated) weighs nothing.
+        log_q: (S,) ln of the proposal's density with respect to the unit cube.
+
+    Raises:
+        ValueError: no sample, or no sample with a finite likelihood.
+    """
+    log_w = np.where(np.isfinite(log_likelihood), log_likelihood - log_q, -np.inf)
+    if not np.any(np.isfinite(log_w)):
+        raise ValueError("no sample has a finite likelihood: nothing to weigh")
+    size = len(log_w)
+    top = log_w.max()
+    w = np.exp(log_w - top)
+    weights = w / w.sum()
+    ess = float(1 / np.sum(weights**2))
+    return Reweighted(
+        weights=weights,
+        ess=ess,
+        efficiency=ess / size,
+        log_evidence=float(top + np.log(w.mean())),
+        log_evidence_error=float(np.sqrt(max(size / ess - 1, 0) / size)),
+    )

@@ -1,0 +1,148 @@
+"""Should this posterior be believed? A verdict from numbers alone, with every reason named.
+
+A flag's severity is "caution" or "reject"; the verdict is the worst of its flags, "good" without any.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["caution", "reject"]
+Level = Literal["good", "caution", "reject"]
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Where a flag is raised. The defaults are judgements; the reasons stand beside them.
+
+    Attributes:
+        signal_sigma: net counts below so many standard deviations: nothing to fit (reject).
+        background_fraction: background above this share of the counts: its model decides the answer.
+        edge_mass: posterior mass within the outer 1 % of a parameter's range; a flat posterior has 0.01 at each end.
+        misfit_sigma: the best statistic lies so many sigma above its expectation dof, sigma = sqrt(2 dof) as for chi2.
+        misfit_reject: reduced statistic beyond which no parameter means anything.
+        bad_bins: share of the bins that are lost to bad quality; the network never trained on gaps as wide.
+        bad_bins_reject: the same, too many to go on.
+        efficiency: effective share of the samples, when refined.
+        ess_reject: fewer effective samples than this cannot carry a 68 % interval.
+        acceptance: share of the network's draws inside the prior.
+    """
+
+    signal_sigma: float = 5.0
+    background_fraction: float = 0.5
+    edge_mass: float = 0.05
+    misfit_sigma: float = 5.0
+    misfit_reject: float = 5.0
+    bad_bins: float = 0.05
+    bad_bins_reject: float = 0.5
+    efficiency: float = 0.05
+    ess_reject: float = 20.0
+    acceptance: float = 0.5
+
+    def __post_init__(self) -> None:
+        if any(value <= 0 for value in vars(self).values()):
+            raise ValueError("every threshold must be positive")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of an observation and its posterior.
+
+    Attributes:
+        counts: total counts in the good bins.
+        background: expected background counts in them, at the source's exposure.
+        background_error: its standard deviation, or 0.
+        bad_fraction: share of the bins with a bad-quality channel.
+        has_background: False where no background was subtracted or modelled.
+        reference_response: True where the bundle's response stood in for the observation's own.
+        statistic: PGSTAT of the best parameters found, without the systematic error's normalisation term.
+        dof: bins less free parameters.
+        edge_mass: by parameter name, the larger posterior mass within the outer 1 % of either end of its range.
+        acceptance: share of the network's draws inside the prior.
+        ess: effective sample size; None where no exact likelihood was computed.
+        efficiency: ess over the number of samples; None likewise.
+    """
+
+    counts: float
+    background: float
+    background_error: float
+    bad_fraction: float
+    has_background: bool
+    reference_response: bool
+    statistic: float
+    dof: int
+    edge_mass: Mapping[str, float]
+    acceptance: float = 1.0
+    ess: float | None = None
+    efficiency: float | None = None
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One reason to doubt: a stable name for programs, a sentence for people."""
+
+    name: str
+    severity: Severity
+    reason: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The level and the flags that led to it, in the order in which they were looked at."""
+
+    level: Level
+    flags: tuple[Flag, ...]
+
+
+def judge(facts: Facts, thresholds: Thresholds | None = None) -> Verdict:
+    """Look at every rule once; the worst flag decides."""
+    limits = thresholds or Thresholds()
+    flags = (*_data_flags(facts, limits), *_fit_flags(facts, limits), *_posterior_flags(facts, limits))
+    severities = {flag.severity for flag in flags}
+    level: Level = "reject" if "reject" in severities else "caution" if severities else "good"
+    return Verdict(level, flags)
+
+
+def _data_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
+    net = facts.counts - facts.background
+    noise = math.sqrt(max(facts.counts, 1.0) + facts.background_error**2)
+    if net < limits.signal_sigma * noise:
+        yield Flag("no-signal", "reject", f"{net:.0f} net counts are only {net / noise:.1f} sigma above the background")
+    elif facts.background > limits.background_fraction * facts.counts:
+        share = facts.background / facts.counts
+        yield Flag("background-dominated", "caution", f"{share:.0%} of the counts are background")
+    if not facts.has_background:
+        yield Flag("no-background", "caution", "no background file: the background was taken to be zero")
+    if facts.reference_response:
+        yield Flag("reference-response", "caution", "the bundle's reference response stands in for the observation's own")
+    if facts.bad_fraction > limits.bad_bins:
+        severity: Severity = "reject" if facts.bad_fraction > limits.bad_bins_reject else "caution"
+        yield Flag("bad-bins", severity, f"{facts.bad_fraction:.0%} of the bins hold channels of bad quality")
+
+
+def _fit_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
+    if facts.dof <= 0:
+        return
+    if not math.isfinite(facts.statistic):
+        yield Flag("misfit", "reject", "the model cannot be evaluated at the posterior")
+        return
+    reduced = facts.statistic / facts.dof
+    if reduced > 1 + limits.misfit_sigma * math.sqrt(2 / facts.dof):
+        severity: Severity = "reject" if reduced > limits.misfit_reject else "caution"
+        yield Flag("misfit", severity, f"the model does not fit: PGSTAT/dof {reduced:.2f} at best, about 1 expected")
+
+
+def _posterior_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
+    if edges := [name for name, mass in facts.edge_mass.items() if mass > limits.edge_mass]:
+        yield Flag("prior-edge", "caution", f"the posterior of {', '.join(edges)} piles up at the edge of the prior")
+    if facts.acceptance < limits.acceptance:
+        yield Flag("outside-prior", "reject", f"only {facts.acceptance:.1%} of the network's samples lie inside the prior")
+    if facts.ess is None or facts.efficiency is None:
+        return
+    if facts.ess < limits.ess_reject or facts.efficiency < limits.efficiency:
+        severity: Severity = "reject" if facts.ess < limits.ess_reject else "caution"
+        reason = f"network and exact likelihood disagree: {facts.ess:.0f} effective samples ({facts.efficiency:.1%})"
+        yield Flag("low-ess", severity, reason)
