@@ -69,7 +69,7 @@ class Bundle:
         if self.parameters != BHB_PARAMETERS:
             raise BundleError(f"{self.path}: made for other parameters or bounds than this xspecnf's; {_UPDATE}")
         if self.inputs != FEATURES:
-            raise BundleError(f"{self.path}: made for the input channels {list(self.inputs)}, not {list(FEATURES)}; {_UPDATE}")
+            raise BundleError(f"{self.path}: made for the input channels {self.inputs}, not {FEATURES}; {_UPDATE}")
 
     def graph(self, name: str) -> Path:
         """The file of one of the GRAPHS."""
@@ -146,7 +146,7 @@ def _from_manifest(folder: Path, manifest: Mapping[str, Any]) -> Bundle:
 def _refuse_foreign_path(folder: Path, name: str) -> None:
     inside = (folder / name).resolve().parent == folder.resolve()
     if Path(name).name != name or not inside:
-        raise BundleError(f"{folder / MANIFEST_FILE}: the file {name!r} lies outside the bundle; do not use this bundle")
+        raise BundleError(f"{folder / MANIFEST_FILE}: the file {name!r} lies outside the bundle; do not use it")
 
 
 def _check_file(path: Path, digest: str) -> None:

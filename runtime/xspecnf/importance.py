@@ -4,8 +4,8 @@ With samples u_i of the proposal q on the unit cube, where the prior is 1,
 
     w_i = L(u_i) / q(u_i),   Z = mean(w),   ESS = (sum w)^2 / sum w^2,   sigma(ln Z) = sqrt((S/ESS - 1)/S)
 
-(e.g. Robert & Casella 2004, Monte Carlo Statistical Methods, ch. 3). Everything is done in logarithms. The ESS tells how far
-the network is off; it cannot see a mode that the network never proposes.
+(e.g. Robert & Casella 2004, Monte Carlo Statistical Methods, ch. 3). Everything is done in logarithms. The ESS tells
+how far the network is off; it cannot see a mode that the network never proposes.
 """
 
 from __future__ import annotations

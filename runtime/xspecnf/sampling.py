@@ -37,7 +37,7 @@ class Draws:
 
 
 def draw(backend: Backend, context: Float32, samples: int, rng: np.random.Generator) -> Draws:
-    """Draw `samples` points inside the prior for one spectrum's context (C,); the same generator state gives the same."""
+    """Draw `samples` points inside the prior for one spectrum's context (C,); the generator's state fixes them."""
     rounds: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
     kept = 0
     while kept < samples and len(rounds) < MAX_ROUNDS:

@@ -117,7 +117,7 @@ def _data_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
     if not facts.has_background:
         yield Flag("no-background", "caution", "no background file: the background was taken to be zero")
     if facts.reference_response:
-        yield Flag("reference-response", "caution", "the bundle's reference response stands in for the observation's own")
+        yield Flag("reference-response", "caution", "the bundle's reference response was used, not the observation's")
     if facts.bad_fraction > limits.bad_bins:
         severity: Severity = "reject" if facts.bad_fraction > limits.bad_bins_reject else "caution"
         yield Flag("bad-bins", severity, f"{facts.bad_fraction:.0%} of the bins hold channels of bad quality")
@@ -139,7 +139,7 @@ def _posterior_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
     if edges := [name for name, mass in facts.edge_mass.items() if mass > limits.edge_mass]:
         yield Flag("prior-edge", "caution", f"the posterior of {', '.join(edges)} piles up at the edge of the prior")
     if facts.acceptance < limits.acceptance:
-        yield Flag("outside-prior", "reject", f"only {facts.acceptance:.1%} of the network's samples lie inside the prior")
+        yield Flag("outside-prior", "reject", f"only {facts.acceptance:.1%} of the draws are inside the prior")
     if facts.ess is None or facts.efficiency is None:
         return
     if facts.ess < limits.ess_reject or facts.efficiency < limits.efficiency:

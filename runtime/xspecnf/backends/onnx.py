@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-
 from xspecnf.backends.base import Float32
 from xspecnf.bundle import Bundle
 from xspecnf.errors import BundleError, ProviderError

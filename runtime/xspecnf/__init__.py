@@ -1,0 +1,58 @@
+"""xspecnf: NICER spectra of black hole binaries to posteriors, by a normalising flow checked against exact physics.
+
+    import xspecnf
+
+    model = xspecnf.load_model()
+    obs = xspecnf.read_observation("obs.pha")
+    post = model.infer(obs, samples=1000, seed=0)
+    print(post)
+
+Each name is imported when it is first used, so that a program pays only for what it asks for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xspecnf.errors import XspecnfError
+    from xspecnf.model import Failure, Model, load_model
+    from xspecnf.observation import Observation, read_observation
+    from xspecnf.physics import photons
+    from xspecnf.posterior import Posterior
+    from xspecnf.statistics import pgstat
+
+__all__ = [
+    "Failure",
+    "Model",
+    "Observation",
+    "Posterior",
+    "XspecnfError",
+    "load_model",
+    "pgstat",
+    "photons",
+    "read_observation",
+]
+
+_MODULES = {
+    "Failure": "model",
+    "Model": "model",
+    "Observation": "observation",
+    "Posterior": "posterior",
+    "XspecnfError": "errors",
+    "load_model": "model",
+    "pgstat": "statistics",
+    "photons": "physics",
+    "read_observation": "observation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,70 @@
+"""A posterior as JSON: the summary object that the command line prints, and in a file the samples with it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xspecnf.posterior import Diagnostics, Fit, Posterior
+
+
+def record(posterior: Posterior, outputs: Sequence[str] = ()) -> dict[str, Any]:
+    """The summary of a posterior as JSON's types; a number that is not finite becomes null."""
+    return {
+        "file": posterior.file,
+        "model": posterior.model,
+        "samples": len(posterior.theta),
+        "seed": posterior.seed,
+        "parameters": {name: asdict(marginal) for name, marginal in posterior.summary().items()},
+        "fit": _fit(posterior.fit),
+        "diagnostics": _diagnostics(posterior.diagnostics),
+        "notes": list(posterior.notes),
+        "outputs": list(outputs),
+        "seconds": round(posterior.seconds, 6),
+    }
+
+
+def write(posterior: Posterior, path: Path) -> None:
+    """Write the summary and, under "chain", theta (S x 5), log_prob and weights."""
+    chain = {
+        "names": list(posterior.names),
+        "theta": posterior.theta.tolist(),
+        "log_prob": posterior.log_prob.tolist(),
+        "weights": posterior.weights.tolist(),
+    }
+    path.write_text(json.dumps(record(posterior) | {"chain": chain}, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _fit(fit: Fit) -> dict[str, Any]:
+    return {
+        "statistic": fit.statistic,
+        "value": _finite(fit.value),
+        "dof": fit.dof,
+        "reduced": _finite(fit.reduced),
+        "bins": fit.bins,
+        "counts": fit.counts,
+        "best": _finite(fit.best),
+        "best_theta": list(fit.best_theta),
+    }
+
+
+def _diagnostics(diagnostics: Diagnostics) -> dict[str, Any]:
+    return {
+        "ess": diagnostics.ess,
+        "efficiency": diagnostics.efficiency,
+        "log_evidence": diagnostics.log_evidence,
+        "log_evidence_error": diagnostics.log_evidence_error,
+        "acceptance": diagnostics.acceptance,
+        "verdict": diagnostics.verdict,
+        "flags": [flag.name for flag in diagnostics.flags],
+        "reasons": [flag.reason for flag in diagnostics.flags],
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

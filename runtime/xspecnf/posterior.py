@@ -1,0 +1,168 @@
+"""The result of an inference: weighted samples in physical units, their goodness of fit and a verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xspecnf.parameters import Parameter
+from xspecnf.verdict import Flag, Level
+
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Goodness of fit on the good bins; the systematic error's normalisation term is left out of every value.
+
+    Attributes:
+        statistic: "pgstat".
+        value: the statistic at the posterior median of every parameter.
+        dof: bins less free parameters.
+        bins: good bins.
+        counts: total counts in them.
+        best: the smallest statistic among the median point and the samples that were evaluated.
+        best_theta: (5,) physical parameters of `best`.
+    """
+
+    statistic: str
+    value: float
+    dof: int
+    bins: int
+    counts: int
+    best: float
+    best_theta: tuple[float, ...]
+
+    @property
+    def reduced(self) -> float:
+        """value/dof; NaN without degrees of freedom."""
+        return self.value / self.dof if self.dof > 0 else float("nan")
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """How far the posterior can be trusted.
+
+    Attributes:
+        verdict: "good", "caution" or "reject".
+        flags: the reasons, empty for "good".
+        acceptance: share of the network's draws inside the prior; the others were replaced.
+        ess: effective sample size of the weights; None unless refined.
+        efficiency: ess over the number of samples; None unless refined.
+        log_evidence: ln of the evidence with the prior normalised on its bounds; None unless refined.
+        log_evidence_error: its standard deviation; None unless refined.
+    """
+
+    verdict: Level
+    flags: tuple[Flag, ...]
+    acceptance: float
+    ess: float | None = None
+    efficiency: float | None = None
+    log_evidence: float | None = None
+    log_evidence_error: float | None = None
+
+
+@dataclass(frozen=True)
+class Marginal:
+    """One parameter's weighted marginal: median, 16 % and 84 % quantiles, mean, standard deviation, and its unit."""
+
+    median: float
+    q16: float
+    q84: float
+    mean: float
+    std: float
+    unit: str
+
+
+@dataclass(frozen=True, repr=False)
+class Posterior:
+    """Weighted posterior samples of one observation.
+
+    Attributes:
+        file: the observation's file or name.
+        model: name of the bundle that made it.
+        seed: seed of the noise; the same seed gives the same samples.
+        parameters: names, units and bounds, in theta's order.
+        theta: (S, 5) samples in physical units.
+        log_prob: (S,) ln of the network's posterior density with respect to the scaled parameters: log10 of those
+            with a logarithmic prior, the parameter itself where the prior is linear.
+        weights: (S,) non-negative, sum 1: equal, or the importance weights of the exact likelihood when refined.
+        fit: goodness of fit.
+        diagnostics: verdict, effective sample size, evidence.
+        seconds: wall time of the inference, reading of files not included.
+        notes: what the reading of the files had to assume.
+
+    Raises:
+        ValueError: the arrays' shapes disagree, or the weights are not normalised.
+    """
+
+    file: str
+    model: str
+    seed: int
+    parameters: tuple[Parameter, ...]
+    theta: Float64
+    log_prob: Float64
+    weights: Float64
+    fit: Fit
+    diagnostics: Diagnostics
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        size = len(self.theta)
+        if self.theta.shape != (size, len(self.parameters)) or size == 0:
+            raise ValueError(f"theta has shape {self.theta.shape}, expected (S > 0, {len(self.parameters)})")
+        if self.log_prob.shape != (size,) or self.weights.shape != (size,):
+            raise ValueError(f"log_prob {self.log_prob.shape} and weights {self.weights.shape} must both be ({size},)")
+        if np.any(self.weights < 0) or not np.isclose(self.weights.sum(), 1):
+            raise ValueError("weights must be non-negative and sum to 1")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parameters' names, in theta's order."""
+        return tuple(parameter.name for parameter in self.parameters)
+
+    def summary(self) -> dict[str, Marginal]:
+        """The weighted marginal of every parameter, by name."""
+        return {
+            parameter.name: marginal(column, self.weights, parameter.unit)
+            for parameter, column in zip(self.parameters, self.theta.T, strict=True)
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write to `path` in the format that its suffix names: .json (summary and samples) or .csv (samples).
+
+        Raises:
+            ValueError: a suffix that no format has.
+        """
+        from xspecnf import formats
+
+        formats.save(self, Path(path))
+
+    def __repr__(self) -> str:
+        lines = [
+            f"Posterior of {self.file}: {len(self.theta)} samples, {self.diagnostics.verdict}, "
+            f"PGSTAT/dof {self.fit.value:.1f}/{self.fit.dof}"
+        ]
+        for name, m in self.summary().items():
+            interval = f"(+{m.q84 - m.median:.2g} -{m.median - m.q16:.2g})"
+            lines.append(f"  {name:8} {m.median:.4g} {interval} {m.unit}".rstrip())
+        return "\n".join(lines)
+
+
+def marginal(values: Float64, weights: Float64, unit: str = "") -> Marginal:
+    """Summarise weighted samples (S,), weights (S,) summing to 1."""
+    q16, median, q84 = quantiles(values, weights, np.array([0.16, 0.5, 0.84]))
+    mean = float(weights @ values)
+    std = float(np.sqrt(weights @ (values - mean) ** 2))
+    return Marginal(float(median), float(q16), float(q84), mean, std, unit)
+
+
+def quantiles(values: Float64, weights: Float64, q: Float64) -> Float64:
+    """Weighted quantiles (len(q),): each sorted sample sits in the middle of its weight, linear in between (Hazen)."""
+    order = np.argsort(values, kind="stable")
+    middle = np.cumsum(weights[order]) - 0.5 * weights[order]
+    return np.interp(q, middle, values[order])
