@@ -78,7 +78,7 @@ class Bundle:
     @cached_property
     def reference_response(self) -> Response:
         """The instrument's response on the grid, for spectra that come without one. Read when first asked for."""
-        return Response.load(self.path / RESPONSE_FILE)
+        return Response.load(self.path / RESPONSE_FILE, self.grid)
 
 
 _UPDATE = "install the version of xspecnf that the bundle was exported with, or export the bundle again"

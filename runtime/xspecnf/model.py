@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -224,7 +224,7 @@ def run_job(model: Model, path: str | Path, job: Job) -> Posterior | Failure:
             reference=model.reference_response if job.reference_response else None,
             grid=model.bundle.grid,
         )
-        return model.infer(obs, job.samples, job.seed, job.refine)
+        return replace(model.infer(obs, job.samples, job.seed, job.refine), file=str(path))
     except Exception as error:  # a file that breaks an assumption of ours must not stop the other files either
         return Failure(str(path), error)
 

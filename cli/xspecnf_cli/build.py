@@ -1,0 +1,53 @@
+"""`xspecnf train` and `xspecnf export`: the verbs that need torch, which is imported nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xspecnf_cli.errors import FAILED, Debug, reported
+
+
+def train(
+    config: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The run's configuration, a TOML file.")],
+    output: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run in it is taken up again.")],
+    resume: Annotated[bool, typer.Option("--resume/--restart", help="Go on where the run stopped, or anew.")] = True,
+    real: Annotated[Path | None, typer.Option(help="Folder of real spectra to check the result on.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Train the networks of a configuration, in all its stages."""
+    with reported(debug), _extra("train"):
+        from xspecnf_train.run import train as run
+
+        run(config, output, resume=resume, real=real)
+
+
+def export(
+    run: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder of a finished training run.")],
+    output: Annotated[Path, typer.Option(help="Folder of the bundle to write.")],
+    name: Annotated[str | None, typer.Option(help="The bundle's name; by default that of its folder.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Export a run as a model bundle, verified against the trained networks."""
+    with reported(debug), _extra("export"):
+        from xspecnf_export import export as write
+
+        write(run, output, name)
+    typer.echo(f"wrote {output}", err=True)
+
+
+@contextmanager
+def _extra(verb: str) -> Iterator[None]:
+    """Say which extra to install when a package of it is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0].startswith("xspecnf"):
+            raise
+        message = f"error: {verb} needs {error.name}, which is not installed; run: pip install 'xspecnf[{verb}]'"
+        typer.echo(message, err=True)
+        raise typer.Exit(FAILED) from None

@@ -1,0 +1,39 @@
+"""Errors as a user sees them: one line on stderr, exit code 1, and a traceback only with --debug."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from xspecnf.errors import XspecnfError
+
+FAILED = 1
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error on one line; an unforeseen kind of error is named, for the report that it deserves."""
+    text = " ".join(str(error).split())
+    expected = isinstance(error, XspecnfError | OSError | ValueError)
+    return text if expected and text else f"unexpected {type(error).__name__}: {text} (--debug shows where)"
+
+
+def report(error: BaseException) -> None:
+    """Print one error line on stderr."""
+    typer.echo(f"error: {one_line(error)}", err=True)
+
+
+@contextmanager
+def reported(debug: bool) -> Iterator[None]:
+    """Turn whatever fails inside into one line and exit code 1; with `debug` let the traceback through."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort, typer.BadParameter):
+        raise
+    except Exception as error:
+        if debug:
+            raise
+        report(error)
+        raise typer.Exit(FAILED) from None
