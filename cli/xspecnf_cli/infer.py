@@ -50,7 +50,7 @@ def infer(
     provider: Annotated[Provider, typer.Option(help="Where the networks run.")] = Provider.auto,
     output: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE", help="Write the posterior (.json, .csv); repeatable; {stem}: the spectrum's name."),
+        typer.Option(metavar="FILE", help="Write the posterior (.json, .csv); repeatable; {stem}: the input's name."),
     ] = None,
     json_lines: Annotated[bool, typer.Option("--json", help="One JSON object an observation on stdout.")] = False,
     debug: Debug = False,

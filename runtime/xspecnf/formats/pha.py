@@ -33,7 +33,7 @@ def write_background(path: Path, background: Spectrum) -> None:
         columns["STAT_ERR"] = background.error
     columns["BACKSCAL"] = np.broadcast_to(background.backscal, background.counts.shape)
     columns["AREASCAL"] = np.broadcast_to(background.areascal, background.counts.shape)
-    keywords = {"POISSERR": background.poisson}
+    keywords = {"POISSERR": background.error is None}
     _write(path, background.channel, columns, background.exposure, Links(), keywords)
 
 
