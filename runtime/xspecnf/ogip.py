@@ -13,9 +13,6 @@ from xspecnf.errors import InputError
 from xspecnf.fitstable import Table, open_tables
 from xspecnf.grid import FloatArray, IntArray
 
-# The rows of a redistribution matrix sum to 1 at most; those of a whole response to an area in cm^2.
-LARGEST_PROBABILITY = 1.5
-
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
@@ -75,12 +72,6 @@ class Rmf:
     value: FloatArray
     channels: int
     first_channel: int
-
-    @property
-    def includes_area(self) -> bool:
-        """Whether the effective area is already in the matrix; judged by its numbers, as headers often lie."""
-        rows = np.bincount(self.energy, weights=self.value, minlength=len(self.energy_edges) - 1)
-        return bool(rows.max() > LARGEST_PROBABILITY)
 
 
 def read_spectrum(path: str | Path) -> Spectrum:

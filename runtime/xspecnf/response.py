@@ -6,25 +6,27 @@ R is grouped once, so a fold is one matrix product over 240 columns instead of 1
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xspecnf.errors import BundleError, InputError
 from xspecnf.grid import NICER, FloatArray, Grid
-
-if TYPE_CHECKING:
-    from xspecnf.ogip import Arf, Rmf
+from xspecnf.ogip import Arf, Rmf, read_arf, read_rmf
 
 # An ARF in float32 beside an RMF in float64 differs by rounding alone; another calibration differs by a whole bin.
 ENERGY_TOLERANCE = 1e-3
 
+# The rows of a redistribution matrix sum to 1 at most; those of a whole response to areas in cm^2.
+LARGEST_PROBABILITY = 1.5
+
 
 @dataclass(frozen=True, eq=False)
 class Response:
-    """RMF x ARF (x AREASCAL), grouped on a grid.
+    """RMF x ARF (x AREASCAL), grouped on a grid; also an RMF alone, until `with_area` gives it an ARF.
 
     energy_edges: (n + 1,) increasing photon energies, keV.
     matrix: (n, bins) cm^2, float32 or float64.
@@ -62,17 +64,7 @@ class Response:
         counts. Row i is the mean of the old rows over new bin i, weighted by the shared widths.
         """
         new = np.asarray(edges, dtype=np.float64)
-        low, high = max(new[0], self.energy_edges[0]), min(new[-1], self.energy_edges[-1])
-        cuts = np.unique(np.concatenate([new, self.energy_edges]))
-        cuts = cuts[(cuts >= low) & (cuts <= high)]
-        matrix = np.zeros((len(new) - 1, self.grid.bins), dtype=self.matrix.dtype)
-        if len(cuts) > 1:
-            centre, width = 0.5 * (cuts[:-1] + cuts[1:]), np.diff(cuts)
-            old_row = np.searchsorted(self.energy_edges, centre) - 1
-            new_row, first = np.unique(np.searchsorted(new, centre) - 1, return_index=True)
-            shared = self.matrix[old_row] * width[:, None]
-            matrix[new_row] = np.add.reduceat(shared, first, axis=0) / np.diff(new)[new_row, None]
-        return Response(new.copy(), matrix, self.name, self.grid)
+        return _rebinned(self, new.tobytes())
 
     @property
     def effective_area(self) -> FloatArray:
@@ -99,11 +91,16 @@ class Response:
                 f"{path}: no stored response of {grid.bins} bins ({error}); reinstall the bundle"
             ) from error
 
-    @classmethod
-    def from_ogip(cls, rmf: "Rmf", arf: "Arf | None", grid: Grid = NICER) -> Self:
-        """Group RMF x ARF; `arf` None when the RMF holds the areas itself (an RSP).
+    @property
+    def includes_area(self) -> bool:
+        """Whether the matrix holds areas; False for an RMF alone, whose rows are probabilities."""
+        return float(self.matrix.sum(axis=1).max()) > LARGEST_PROBABILITY
 
-        Raises InputError when the RMF has other channels than the grid or the ARF has other energies than the RMF.
+    @classmethod
+    def from_rmf(cls, rmf: Rmf, grid: Grid = NICER) -> Self:
+        """An RMF grouped on the grid, without areas unless it is a whole response (RSP).
+
+        Raises InputError when its channels are not the grid's.
         """
         if rmf.channels != grid.channels or rmf.first_channel != 0:
             last = rmf.first_channel + rmf.channels - 1
@@ -111,25 +108,68 @@ class Response:
                 f"{rmf.path}: has {rmf.channels} channels ({rmf.first_channel}..{last}), the network's grid has "
                 f"{grid.channels} (0..{grid.channels - 1}); give the response of a NICER PI spectrum with --rmf"
             )
-        area = np.ones(len(rmf.energy_edges) - 1) if arf is None else _matching_area(rmf, arf)
+        n = len(rmf.energy_edges) - 1
         bins = grid.bin_of_channel[rmf.channel]
         kept = bins >= 0
         cells = rmf.energy[kept] * grid.bins + bins[kept]
-        weights = rmf.value[kept] * area[rmf.energy[kept]]
-        sums = np.bincount(cells, weights=weights, minlength=len(area) * grid.bins).astype(np.float64)
-        name = rmf.path.name if arf is None else f"{rmf.path.name} x {arf.path.name}"
-        return cls(rmf.energy_edges.copy(), sums.reshape(-1, grid.bins), name, grid)
+        sums = np.bincount(cells, weights=rmf.value[kept], minlength=n * grid.bins).astype(np.float64)
+        return cls(rmf.energy_edges, sums.reshape(n, grid.bins), rmf.path.name, grid)
+
+    def with_area(self, arf: Arf) -> "Response":
+        """The response of this RMF with an ARF's areas. Raises InputError when their energies differ."""
+        n = len(self.energy_edges) - 1
+        if len(arf.area) != n or not np.allclose(arf.energy_edges, self.energy_edges, rtol=ENERGY_TOLERANCE, atol=1e-6):
+            raise InputError(
+                f"{arf.path}: {len(arf.area)} energies over {_span(arf.energy_edges)} keV do not match those of "
+                f"{self.name} ({n} over {_span(self.energy_edges)} keV); give an ARF and RMF that belong together"
+            )
+        return Response(self.energy_edges, self.matrix * arf.area[:, None], f"{self.name} x {arf.path.name}", self.grid)
 
 
-def _matching_area(rmf: "Rmf", arf: "Arf") -> FloatArray:
-    """The ARF's areas (n,) cm^2 once its energies are known to be the RMF's."""
-    n = len(rmf.energy_edges) - 1
-    if len(arf.area) != n or not np.allclose(arf.energy_edges, rmf.energy_edges, rtol=ENERGY_TOLERANCE, atol=1e-6):
-        raise InputError(
-            f"{arf.path}: {len(arf.area)} energies over {_span(arf.energy_edges)} keV do not match those of {rmf.path} "
-            f"({n} over {_span(rmf.energy_edges)} keV); give the ARF and RMF of one calibration with --arf and --rmf"
-        )
-    return arf.area
+def load_response(rmf: Path, arf: Path | None, grid: Grid = NICER) -> Response:
+    """The response of the files, grouped; one object for all spectra that share them, until the files change.
+
+    arf: None when `rmf` is a whole response. Raises InputError as `read_rmf`, `read_arf` and `Response` do.
+    """
+    return _response(_version(rmf), None if arf is None else _version(arf), grid)
+
+
+@lru_cache(maxsize=16)
+def _rebinned(response: Response, edges: bytes) -> Response:
+    """`Response.rebinned`; cached because the physics folds every spectrum of a batch from one grid of its own."""
+    old, new = response.energy_edges, np.frombuffer(edges)
+    matrix = np.zeros((len(new) - 1, response.grid.bins), dtype=response.matrix.dtype)
+    cuts = np.unique(np.concatenate([new, old]))
+    cuts = cuts[(cuts >= max(new[0], old[0])) & (cuts <= min(new[-1], old[-1]))]
+    if len(cuts) > 1:
+        centre, width = 0.5 * (cuts[:-1] + cuts[1:]), np.diff(cuts)
+        new_row, first = np.unique(np.searchsorted(new, centre) - 1, return_index=True)
+        shared = response.matrix[np.searchsorted(old, centre) - 1] * width[:, None]
+        matrix[new_row] = np.add.reduceat(shared, first, axis=0) / np.diff(new)[new_row, None]
+    return Response(new, matrix, response.name, response.grid)
+
+
+FileVersion = tuple[Path, int, int]
+
+
+def _version(path: Path) -> FileVersion:
+    """What identifies a file's content without reading it: path, bytes, time of change in ns."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    return path.resolve(), status.st_size, status.st_mtime_ns
+
+
+@lru_cache(maxsize=4)
+def _grouped_rmf(rmf: FileVersion, grid: Grid) -> Response:
+    return Response.from_rmf(read_rmf(rmf[0]), grid)
+
+
+@lru_cache(maxsize=16)
+def _response(rmf: FileVersion, arf: FileVersion | None, grid: Grid) -> Response:
+    grouped = _grouped_rmf(rmf, grid)
+    return grouped if arf is None else grouped.with_area(read_arf(arf[0]))
 
 
 def _span(edges: FloatArray) -> str:

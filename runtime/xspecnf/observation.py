@@ -1,0 +1,216 @@
+"""Observation: a spectrum on the network's grid, with its response and its background.
+
+Counts are summed over the channels of a bin. The background is scaled channel by channel to the source's exposure and
+areas, B' = r B with r = t_s BACKSCAL_s AREASCAL_s / (t_b BACKSCAL_b AREASCAL_b); its errors add in quadrature.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from xspecnf.companions import missing, search
+from xspecnf.errors import InputError
+from xspecnf.grid import NICER, BoolArray, FloatArray, Grid
+from xspecnf.ogip import Spectrum, read_spectrum
+from xspecnf.response import Response, load_response
+
+PathLike = str | Path
+
+BAD_QUALITY = 5  # OGIP's "set bad by the user": what channels that a file leaves out count as
+NO_BACKGROUND = "none"
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """One observed spectrum; arrays are (bins,) float64 unless said.
+
+    counts: of source and background. background, background_error: counts, scaled to the source's exposure.
+    exposure: s. energy_lo, energy_hi: keV, nominal.
+    systematic: fractional error of the model. good: (bins,) bool, no channel of the bin is flagged.
+    has_background: False where the background is zero for want of a file.
+    notes: what a user should know about where the numbers come from.
+
+    Raises InputError when arrays disagree in shape, are not finite, counts or errors are negative, or the exposure
+    is not positive.
+    """
+
+    name: str
+    counts: FloatArray
+    background: FloatArray
+    background_error: FloatArray
+    exposure: float
+    energy_lo: FloatArray
+    energy_hi: FloatArray
+    systematic: FloatArray
+    good: BoolArray
+    response: Response
+    has_background: bool = True
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        bins = (self.response.grid.bins,)
+        for field in ("counts", "background", "background_error", "energy_lo", "energy_hi", "systematic", "good"):
+            values = getattr(self, field)
+            if values.shape != bins or not np.all(np.isfinite(values)):
+                raise InputError(f"{self.name}: {field} must be {bins[0]} finite numbers, found shape {values.shape}")
+        for field in ("counts", "background_error", "systematic"):
+            if np.any(getattr(self, field) < 0):
+                raise InputError(f"{self.name}: negative {field}; correct the spectrum")
+        if not (np.isfinite(self.exposure) and self.exposure > 0):
+            raise InputError(f"{self.name}: exposure {self.exposure} s is not a positive time; correct the spectrum")
+
+
+def read_observation(
+    path: PathLike,
+    *,
+    rmf: PathLike | None = None,
+    arf: PathLike | None = None,
+    background: PathLike | None = None,
+    systematic: float | None = None,
+    reference: Response | None = None,
+    grid: Grid = NICER,
+) -> Observation:
+    """Read a NICER spectrum, its response and its background.
+
+    rmf, arf, background: files to use instead of those that the header or NICER's naming point to; background
+    "none" means that there is none. systematic: fractional, instead of the file's SYS_ERR. reference: the response to
+    use when the files give none. Raises InputError for whatever cannot be used, and for a missing response.
+    """
+    spectrum = read_spectrum(path)
+    _refuse_foreign(spectrum, grid)
+    response, response_notes = _find_response(spectrum, rmf, arf, reference, grid)
+    background_spectrum, background_notes = _find_background(spectrum, background, grid)
+    scaled, error = _scale_background(spectrum, background_spectrum, grid)
+    return Observation(
+        name=spectrum.path.name,
+        counts=grid.group(_counts(spectrum, grid)),
+        background=scaled,
+        background_error=error,
+        exposure=spectrum.exposure,
+        energy_lo=grid.energy_lo,
+        energy_hi=grid.energy_hi,
+        systematic=_systematic(spectrum, systematic, grid),
+        good=grid.group(_per_channel(spectrum, spectrum.quality, grid, BAD_QUALITY) != 0) == 0,
+        response=_scale_area(response, spectrum, grid),
+        has_background=background_spectrum is not None,
+        notes=(*spectrum.notes, *response_notes, *background_notes),
+    )
+
+
+def _refuse_foreign(spectrum: Spectrum, grid: Grid) -> None:
+    """Raise InputError unless the spectrum is of NICER and on the grid's channels."""
+    if spectrum.telescope.upper() != "NICER":
+        found = f"TELESCOP = {spectrum.telescope!r}" if spectrum.telescope else "no TELESCOP"
+        raise InputError(f"{spectrum.path}: {found}, not a NICER spectrum; the model knows NICER alone")
+    last = grid.channels - 1
+    if spectrum.channels != grid.channels:
+        raise InputError(
+            f"{spectrum.path}: {spectrum.channels} detector channels, the network's grid has {grid.channels}; "
+            f"give an ungrouped spectrum over PI 0..{last}"
+        )
+    if spectrum.channel.min() < 0 or spectrum.channel.max() > last:
+        found = f"{spectrum.channel.min()}..{spectrum.channel.max()}"
+        raise InputError(f"{spectrum.path}: channels {found} reach outside 0..{last}; extract the spectrum again")
+    if len(np.unique(spectrum.channel)) != len(spectrum.channel):
+        raise InputError(f"{spectrum.path}: a channel appears twice; extract the spectrum again")
+
+
+def _per_channel(spectrum: Spectrum, values: np.ndarray, grid: Grid, absent: float = 0.0) -> FloatArray:
+    """Values per row of the file (rows,) as values per channel of the detector (channels,)."""
+    result = np.full(grid.channels, absent, dtype=np.float64)
+    result[spectrum.channel] = values
+    return result
+
+
+def _counts(spectrum: Spectrum, grid: Grid) -> FloatArray:
+    """(channels,) counts. Raises InputError for negative ones."""
+    if np.any(spectrum.counts < 0):
+        row = int(np.argmax(spectrum.counts < 0))
+        raise InputError(
+            f"{spectrum.path}: {spectrum.counts[row]:g} counts in channel {spectrum.channel[row]}; a spectrum with its "
+            "background already subtracted cannot be used: give source and background as two files"
+        )
+    return _per_channel(spectrum, spectrum.counts, grid)
+
+
+def _systematic(spectrum: Spectrum, option: float | None, grid: Grid) -> FloatArray:
+    """(bins,) fractional systematic error: the option's, else the file's.
+
+    The channels of a bin share one calibration, so their errors are fully correlated: the bin's is the mean,
+    weighted by counts (plainly where there are none).
+    """
+    if option is not None:
+        if not 0 <= option < 1:
+            raise InputError(f"{spectrum.path}: a systematic error of {option} is not a fraction; give 0.015 for 1.5 %")
+        return np.full(grid.bins, float(option))
+    if np.any(spectrum.systematic < 0):
+        raise InputError(f"{spectrum.path}: negative SYS_ERR; correct the file or give --systematic")
+    errors = _per_channel(spectrum, spectrum.systematic, grid)
+    counts = _per_channel(spectrum, spectrum.counts, grid)
+    total = grid.group(counts)
+    return np.where(
+        total > 0,
+        grid.group(errors * counts) / np.where(total > 0, total, 1.0),
+        grid.group(errors) / grid.channels_per_bin,
+    )
+
+
+def _find_response(
+    spectrum: Spectrum, rmf: PathLike | None, arf: PathLike | None, reference: Response | None, grid: Grid
+) -> tuple[Response, tuple[str, ...]]:
+    """The response and notes on it. Raises InputError when it is missing and there is no reference to fall back on."""
+    rmf_search, arf_search = search(spectrum, "rmf", rmf), search(spectrum, "arf", arf)
+    if rmf_search.found is not None:
+        alone = load_response(rmf_search.found, None, grid)
+        if alone.includes_area:
+            if arf is not None:
+                raise InputError(f"{rmf_search.found}: it includes the effective area; leave --arf out or give an RMF")
+            return alone, rmf_search.notes
+        if arf_search.found is not None:
+            return load_response(rmf_search.found, arf_search.found, grid), rmf_search.notes + arf_search.notes
+    if reference is None:
+        raise missing(spectrum, rmf_search if rmf_search.found is None else arf_search)
+    if reference.grid != grid:
+        raise InputError(f"{reference.name}: the reference response is on another grid; use the bundle it came with")
+    return reference, (f"no response was found for it; the reference response {reference.name} was used",)
+
+
+def _scale_area(response: Response, spectrum: Spectrum, grid: Grid) -> Response:
+    """The response times AREASCAL, averaged over the channels of a bin."""
+    if np.all(spectrum.areascal == 1):
+        return response  # the shared object: its cached rebinning serves every spectrum
+    factor = grid.group(_per_channel(spectrum, spectrum.areascal, grid, 1.0)) / grid.channels_per_bin
+    return Response(response.energy_edges, response.matrix * factor, response.name, grid)
+
+
+def _find_background(
+    spectrum: Spectrum, option: PathLike | None, grid: Grid
+) -> tuple[Spectrum | None, tuple[str, ...]]:
+    """The background's spectrum, None where there is none, and notes on it."""
+    if option is not None and str(option).lower() == NO_BACKGROUND:
+        return None, ("no background, as asked; it is taken as zero",)
+    result = search(spectrum, "background", option)
+    if result.found is None:
+        absent = f"the header's background {result.named} was not found" if result.named else "no background file"
+        return None, (f"{absent}; the background is taken as zero",)
+    background = read_spectrum(result.found)
+    _refuse_foreign(background, grid)
+    return background, result.notes
+
+
+def _scale_background(spectrum: Spectrum, background: Spectrum | None, grid: Grid) -> tuple[FloatArray, FloatArray]:
+    """(bins,) background counts and their errors, in counts of the source's exposure and area."""
+    if background is None:
+        return np.zeros(grid.bins), np.zeros(grid.bins)
+    counts = _per_channel(background, background.counts, grid)
+    variance = np.maximum(background.counts, 0.0) if background.error is None else background.error**2
+    ratio = _weight(spectrum, grid) / _weight(background, grid)
+    scaled_variance = ratio**2 * _per_channel(background, variance, grid)
+    return grid.group(ratio * counts), np.sqrt(grid.group(scaled_variance))
+
+
+def _weight(spectrum: Spectrum, grid: Grid) -> FloatArray:
+    """(channels,) exposure x BACKSCAL x AREASCAL: what the counts of one background are proportional to."""
+    scale = _per_channel(spectrum, spectrum.backscal * spectrum.areascal, grid, 1.0)
+    return spectrum.exposure * scale
