@@ -1,0 +1,67 @@
+"""Each rule of the verdict raises its flag beyond its threshold, and only there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from xspecnf.verdict import Facts, Thresholds, judge
+
+GOOD = Facts(
+    counts=10_000,
+    background=100,
+    background_error=5,
+    bad_fraction=0,
+    has_background=True,
+    reference_response=False,
+    statistic=240,
+    dof=235,
+    edge_mass={"nH": 0.0, "f_sc": 0.01},
+    ess=800,
+    efficiency=0.8,
+)
+
+
+def test_a_good_fit_with_everything_known_is_good() -> None:
+    assert judge(GOOD).level == "good"
+    assert judge(GOOD).flags == ()
+    assert judge(replace(GOOD, ess=None, efficiency=None)).level == "good"
+
+
+@pytest.mark.parametrize(
+    ("changes", "flag", "level"),
+    [
+        ({"counts": 120, "background": 110}, "no-signal", "reject"),
+        ({"counts": 0, "background": 0}, "no-signal", "reject"),
+        ({"background": 6000}, "background-dominated", "caution"),
+        ({"has_background": False, "background": 0}, "no-background", "caution"),
+        ({"reference_response": True}, "reference-response", "caution"),
+        ({"bad_fraction": 0.1}, "bad-bins", "caution"),
+        ({"bad_fraction": 0.6}, "bad-bins", "reject"),
+        ({"statistic": 2.4 * 235}, "misfit", "caution"),
+        ({"statistic": 85 * 235}, "misfit", "reject"),
+        ({"statistic": float("nan")}, "misfit", "reject"),
+        ({"edge_mass": {"nH": 0.0, "f_sc": 0.2}}, "prior-edge", "caution"),
+        ({"acceptance": 0.1}, "outside-prior", "reject"),
+        ({"ess": 40, "efficiency": 0.04}, "low-ess", "caution"),
+        ({"ess": 3, "efficiency": 0.003}, "low-ess", "reject"),
+    ],
+)
+def test_each_rule(changes: dict[str, Any], flag: str, level: str) -> None:
+    verdict = judge(replace(GOOD, **changes))
+    assert [found.name for found in verdict.flags] == [flag]
+    assert verdict.level == level
+
+
+def test_the_worst_flag_decides_and_every_reason_is_named() -> None:
+    verdict = judge(replace(GOOD, statistic=85 * 235, has_background=False, edge_mass={"f_sc": 0.9}))
+    assert verdict.level == "reject"
+    assert [flag.name for flag in verdict.flags] == ["no-background", "misfit", "prior-edge"]
+    assert "f_sc" in verdict.flags[-1].reason
+
+
+def test_thresholds_are_checked_where_they_are_made() -> None:
+    with pytest.raises(ValueError, match="positive"):
+        Thresholds(edge_mass=0)
+    assert judge(replace(GOOD, statistic=2.4 * 235), Thresholds(misfit_sigma=100)).level == "good"
