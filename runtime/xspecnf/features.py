@@ -1,0 +1,87 @@
+"""What the network sees of a spectrum: channels on a unit scale in which exposure, number of detectors and response cancel.
+
+With S counts, background B +- sigma, systematic error e and the sensitivity a = exposure x effective area x bin width
+(counts per photon/cm^2/s/keV):
+
+    rate  = (S - B)/a,    error = sqrt(S + 1 + sigma^2 + (e (S - B))^2)/a,
+    total = sum of rate x bin width over the band, likewise its error; held above half of that error
+
+Bins of bad quality are filled by interpolation and flagged. Two constant channels, ln total and ln of its relative error, go through the
+encoder unchanged: the flow measures the brightness against them.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from xspecnf.observation import Observation
+
+FEATURES = (
+    "shape",  # asinh of rate over total
+    "log_shape",  # ln of rate over total, held above the noise
+    "signal_to_noise",
+    "log_error",  # log10 of error over total
+    "background_share",
+    "systematic_share",
+    "good",
+    "log_rate",  # ln total [photons/cm^2/s]
+    "log_rate_error",  # ln of the total's relative error
+    "log_counts",
+)
+CONSTANT_FEATURES = ("log_rate", "log_rate_error", "log_counts")
+
+
+def features(obs: "Observation") -> np.ndarray:
+    """The network's input for one observation: (F, bins) float32."""
+    width = obs.energy_hi - obs.energy_lo
+    sensitivity = obs.exposure * obs.response.effective_area * width
+    one = (x[None] for x in (obs.counts, obs.background, obs.background_error, obs.systematic, obs.good))
+    return batch_features(*one, sensitivity[None], width)[0]
+
+
+def batch_features(
+    counts: np.ndarray,
+    background: np.ndarray,
+    background_error: np.ndarray,
+    systematic: np.ndarray,
+    good: np.ndarray,
+    sensitivity: np.ndarray,
+    width: np.ndarray,
+) -> np.ndarray:
+    """The network's input for B spectra: all arguments (B, bins), `width` [keV] (bins,); returns (B, F, bins) float32.
+
+    counts, background and background_error are in counts of the source's exposure; sensitivity in counts per photon/cm^2/s/keV.
+    """
+    net = counts - background
+    model_error = systematic * np.maximum(net, 0)
+    variance = counts + 1 + background_error**2 + model_error**2
+    rate, error = filled(net / sensitivity, good), filled(np.sqrt(variance) / sensitivity, good)
+    total_error = np.sqrt(((error * width) ** 2).sum(axis=1, keepdims=True))
+    total = np.maximum((rate * width).sum(axis=1, keepdims=True), 0.5 * total_error)
+    log_counts = np.log10(1 + (counts * good).sum(axis=1, keepdims=True))
+    channels = (
+        np.arcsinh(50 * rate / total),
+        np.log(np.maximum(rate, 0.5 * error) / total),
+        np.arcsinh(rate / error) / 3,
+        np.log10(error / total),
+        np.clip(background / (np.maximum(counts, background) + 1), 0, 1),
+        model_error / np.sqrt(variance),
+        good,
+        np.log(total),
+        np.log(total_error / total),
+        log_counts,
+    )
+    return np.stack([np.broadcast_to(c, counts.shape) for c in channels], axis=1).astype(np.float32)
+
+
+def filled(values: np.ndarray, good: np.ndarray) -> np.ndarray:
+    """`values` (B, bins) with the bins that are not good interpolated from their good neighbours; zero where there are none."""
+    if good.all():
+        return values
+    result = values.copy()
+    index = np.arange(values.shape[1])
+    for row, mask in zip(result, good.astype(bool), strict=True):
+        if not mask.all():
+            row[~mask] = np.interp(index[~mask], index[mask], row[mask]) if mask.any() else 0.0
+    return result

@@ -1,0 +1,67 @@
+"""tbabs(simplcutx(ezdiskbb)): the composed model, in photons/cm^2/s per energy bin.
+
+    n(E) = exp(-nH sigma(E)) [ (1 - f_sc) disc(E) + f_sc scattered disc(E) ]
+
+theta holds nH [1e22 cm^-2], Gamma, f_sc, kT_disk [keV] and norm [(R_in,km/D_10kpc)^2 cos i / f^4], in this order.
+"""
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xspecnf.arrays import Array, like
+from xspecnf.physics import absorption, comptonisation
+
+if TYPE_CHECKING:
+    from xspecnf.observation import Observation
+    from xspecnf.response import Response
+
+# The model's own grid: the part of 2000 logarithmic bins over 0.002-200 keV that NICER's response sees.
+MODEL_EDGES = 0.002 * np.exp(comptonisation.STEP * np.arange(679, 1602))
+BIN_WIDTH_MAX = 1.001 * comptonisation.STEP  # in ln E; wider bins are integrated in parts
+
+
+def photons(theta: Array, energy_edges: np.ndarray) -> Array:
+    """Photons/cm^2/s in each energy bin.
+
+    theta: (S, 5), numpy or torch, float32 or float64; differentiable in torch. energy_edges: (n+1,) keV, ascending, within 0.002-200.
+    Returns (S, n) of theta's library and type. Raises ValueError for other shapes or edges.
+    """
+    edges = np.asarray(energy_edges, dtype=float)
+    if theta.ndim != 2 or theta.shape[1] != 5:
+        raise ValueError(f"theta must have the shape (S, 5), not {tuple(theta.shape)}")
+    if edges.ndim != 1 or len(edges) < 2 or np.any(np.diff(edges) <= 0) or edges[0] < 0.0019 or edges[-1] > 201:
+        raise ValueError("energy_edges must be ascending energies within 0.002-200 keV")
+    parts = int(np.ceil(np.diff(np.log(edges)).max() / BIN_WIDTH_MAX))
+    fine = photons_in_narrow_bins(theta, subdivided(edges, parts))
+    return fine if parts == 1 else fine.reshape(len(theta), -1, parts).sum(axis=2)
+
+
+def expected_counts(theta: Array, obs: "Observation") -> Array:
+    """Source counts expected in each bin of an observation, over its exposure and without its background.
+
+    theta: (S, 5), numpy or torch. Returns (S, bins). The photon density counts as uniform inside each of the model's bins.
+    """
+    return photons(theta, MODEL_EDGES) @ like(_folding_matrix(obs.response), theta) * obs.exposure
+
+
+@lru_cache(maxsize=16)
+def _folding_matrix(response: "Response") -> np.ndarray:
+    """Counts/s in each bin per photon/cm^2/s in each of the model's bins [cm^2], (model bins, bins)."""
+    return response.rebinned(MODEL_EDGES).matrix
+
+
+def subdivided(edges: np.ndarray, parts: int) -> np.ndarray:
+    """Every bin of `edges` (n+1,) cut into equal logarithmic `parts`: (n * parts + 1,)."""
+    position = np.arange((len(edges) - 1) * parts + 1) / parts
+    return np.exp(np.interp(position, np.arange(len(edges)), np.log(edges))) if parts > 1 else edges
+
+
+def photons_in_narrow_bins(theta: Array, edges: np.ndarray) -> Array:
+    """As :func:`photons`, for bins so narrow that the unabsorbed density at the middle stands for the bin."""
+    nh, gamma, f_sc, temperature, norm = (theta[:, k : k + 1] for k in range(5))
+    energy = like(np.sqrt(edges[:-1] * edges[1:]), theta)
+    width = like(np.diff(edges), theta)
+    emitted = comptonisation.density(energy, gamma, f_sc, temperature)
+    return norm * width * emitted * absorption.transmission(nh, edges)

@@ -1,0 +1,78 @@
+"""PGSTAT: the likelihood of Poisson counts over a Gaussian background, as XSPEC computes it, with a systematic error of the model.
+
+All in counts of the source's exposure. S source counts, B background with error sigma, r = t_s/t_b (BACKSCAL and AREASCAL folded in),
+M model counts, e fractional systematic error of the model. The unknown true expectation y of a bin, source and background together, is
+profiled out:
+
+    y0 = M + r B,   s2 = (r sigma)^2 + (e M)^2,   a = y0 - s2,   y = [a + sqrt(a^2 + 4 S s2)]/2
+    statistic = 2 [ y - S + S ln(S/y) + (y - y0)^2/(2 s2) ]                    S > 0
+              = 2 [ y0 - s2/2 ],  and y0^2/s2 where a < 0 and e > 0            S = 0
+              = 2 [ y0 - S + S ln(S/y0) ],  y0 held above 1e-5                 s2 = 0 (Poisson)
+    e > 0 adds ln[ (y + s2)/(y + (r sigma)^2) ]: the variance now depends on the model
+
+See the XSPEC manual, appendix "Statistics in XSPEC", for e = 0.
+"""
+
+from xspecnf.arrays import Array, namespace
+
+FLOOR = 1e-5  # counts: the least expectation that a logarithm sees
+
+
+def pgstat_per_bin(
+    counts: Array,
+    model_counts: Array,
+    background: Array,
+    background_error: Array,
+    exposure_ratio: float | Array = 1.0,
+    systematic: float | Array = 0.0,
+) -> Array:
+    """The statistic of each bin, -2 ln L up to a constant; all arguments broadcast against (..., bins), all counts."""
+    xp = namespace(model_counts)
+    s, m = counts, model_counts
+    background_variance = (exposure_ratio * background_error) ** 2 + 0 * m
+    model_variance = (systematic * m) ** 2
+    s2 = background_variance + model_variance
+    y0 = m + exposure_ratio * background
+    y = _profiled(s, y0, s2)
+    gaussian = s2 > 0
+    safe_s2 = xp.where(gaussian, s2, s2 + 1)
+    positive = 2 * (y - s + s * xp.log(xp.clip(s, FLOOR, None) / y)) + xp.where(gaussian, (y - y0) ** 2 / safe_s2, 0 * y)
+    held = (y0 < s2) & (model_variance > 0)
+    empty = xp.where(held, y0**2 / safe_s2, 2 * y0 - s2)
+    empty = xp.where(gaussian, empty, 2 * y)
+    variance_term = xp.where(model_variance > 0, xp.log((y + s2) / (y + background_variance)), 0 * y)
+    return xp.where(s > 0, positive, empty) + variance_term
+
+
+def _profiled(s: Array, y0: Array, s2: Array) -> Array:
+    """The expectation y that the counts and the background prefer, at least FLOOR; the root is written so that it never cancels."""
+    xp = namespace(y0)
+    a = y0 - s2
+    root = xp.sqrt(a**2 + 4 * s * s2)
+    stable = xp.where(a >= 0, (a + root) / 2, 2 * s * s2 / xp.clip(root - a, 1e-30, None))
+    return xp.clip(xp.where(s2 > 0, stable, y0), FLOOR, None)
+
+
+def pgstat(
+    counts: Array,
+    model_counts: Array,
+    background: Array,
+    background_error: Array,
+    exposure_ratio: float | Array = 1.0,
+    systematic: float | Array = 0.0,
+    good: Array | None = None,
+) -> Array:
+    """PGSTAT of each spectrum, summed over the bins (those that are `good`).
+
+    counts, background, background_error: (bins,) or (..., bins); model_counts: (..., bins); all in counts, the background's in counts of
+    its own exposure, `exposure_ratio` = t_s/t_b. systematic: fractional error of the model, per bin or one. Returns (...,).
+    """
+    bins = pgstat_per_bin(counts, model_counts, background, background_error, exposure_ratio, systematic)
+    return bins.sum(axis=-1) if good is None else (bins * good).sum(axis=-1)
+
+
+def log_likelihood(model_counts: Array, obs) -> Array:
+    """ln L, up to a constant, of an observation for model_counts (S, bins); (S,)."""
+    return -0.5 * pgstat(
+        obs.counts, model_counts, obs.background, obs.background_error, systematic=obs.systematic, good=obs.good
+    )
