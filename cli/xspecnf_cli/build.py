@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,7 @@ def train(
     with reported(debug), _extra("train"):
         from xspecnf_train.run import train as run
 
-        run(config, output, resume=resume, real=real)
+        run(config, output, resume=resume, real=real, report=partial(typer.echo, err=True))
 
 
 def export(

@@ -90,7 +90,7 @@ def channel_rate(theta: Float64, rmf: Rmf, arf: Arf | None) -> Float64:
         if len(arf.area) != len(flux):
             raise InputError(f"{arf.path}: {len(arf.area)} energies, {rmf.path} has {len(flux)}; give a matching pair")
         flux = flux * arf.area
-    return np.bincount(rmf.channel, weights=rmf.value * flux[rmf.energy], minlength=rmf.channels)
+    return np.bincount(rmf.channel, weights=rmf.value * flux[rmf.energy], minlength=rmf.channels).astype(np.float64)
 
 
 def _expected_background(template: Spectrum, rmf: Rmf, exposure: float) -> Float64:

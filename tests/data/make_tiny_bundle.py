@@ -1,7 +1,7 @@
 """A bundle of a few kilobytes whose posterior is known in closed form, for tests of the runtime.
 
-The flow is u = sigmoid(centre + WIDTH * noise) in each of the five coordinates: a logit-normal distribution. The centre is
-the same for every spectrum but for a small dependence on the mean of the input, so that different spectra differ.
+The flow is u = sigmoid(centre + WIDTH * noise) in each of the five coordinates: a logit-normal distribution. The centre
+is the same for every spectrum but for a small dependence on the mean of the input, so that different spectra differ.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-
 from xspecnf.features import FEATURES
 from xspecnf.grid import NICER
 from xspecnf.parameters import BHB_PARAMETERS

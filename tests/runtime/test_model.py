@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from xspecnf.backends.base import Place
 from xspecnf.backends.onnx import OnnxBackend, choose_provider
 from xspecnf.bundle import load_bundle
 from xspecnf.errors import BundleError, InputError, ProviderError
@@ -34,7 +35,7 @@ def model(tiny_bundle: Path) -> Model:
 class Shifted:
     """A backend of known density: uniform on 0 .. 1 in every coordinate but the last, which is so on 0.5 .. 1.5."""
 
-    provider = "cpu"
+    provider: Place = "cpu"
 
     def encode(self, spectrum: np.ndarray) -> np.ndarray:
         return np.zeros((len(spectrum), 2), dtype=np.float32)
@@ -151,9 +152,7 @@ def test_the_reference_response_is_flagged(model: Model, synthetic: Observation)
     assert "reference-response" not in [flag.name for flag in model.infer(synthetic, 10).diagnostics.flags]
 
 
-@pytest.mark.parametrize(
-    "arguments", [{"samples": 0}, {"seed": -1}, {"systematic": -0.1}, {"systematic": 1.0}]
-)
+@pytest.mark.parametrize("arguments", [{"samples": 0}, {"seed": -1}, {"systematic": -0.1}, {"systematic": 1.0}])
 def test_a_job_is_checked_before_the_batch_starts(arguments: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"at least 1|negative|fraction"):
         Job(**arguments)  # pyright: ignore[reportArgumentType]

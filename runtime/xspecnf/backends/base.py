@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Float32 = NDArray[np.float32]
+Place = Literal["cpu", "cuda"]
 
 
 class Backend(Protocol):
     """Runs encoder, flow and decoder. B spectra, S samples, F input channels, C context values; B and S may be 0."""
 
-    @property
-    def provider(self) -> str:
-        """Where the graphs run: "cpu", "cuda"."""
-        ...
+    provider: Place
+    """Where the graphs run."""
 
     def encode(self, spectrum: Float32) -> Float32:
         """Input channels (B, F, 240) -> context (B, C)."""

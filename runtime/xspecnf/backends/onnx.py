@@ -11,7 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from xspecnf.backends.base import Float32
+import numpy as np
+
+from xspecnf.backends.base import Float32, Place
 from xspecnf.bundle import Bundle
 from xspecnf.errors import BundleError, ProviderError
 
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 ProviderName = Literal["auto", "cpu", "cuda"]
-PROVIDERS: tuple[ProviderName, ...] = ("auto", "cpu", "cuda")
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _TENSORS = {
@@ -42,20 +43,20 @@ class OnnxBackend:
 
     def __init__(self, bundle: Bundle, provider: ProviderName = "auto") -> None:
         self._paths = {name: bundle.graph(name) for name in _TENSORS}
-        self.provider: Literal["cpu", "cuda"] = choose_provider(provider)
+        self.provider: Place = choose_provider(provider)
 
     def encode(self, spectrum: Float32) -> Float32:
         """Input channels (B, F, 240) -> context (B, C)."""
-        return self._encoder.run(["context"], {"spectrum": spectrum})[0]
+        return np.asarray(self._encoder.run(["context"], {"spectrum": spectrum})[0])
 
     def sample(self, context: Float32, noise: Float32) -> tuple[Float32, Float32]:
         """Context (B, C) and standard normal noise (B, S, 5) -> unit-cube theta (B, S, 5), its log density (B, S)."""
         theta, log_prob = self._flow.run(["theta", "log_prob"], {"context": context, "noise": noise})
-        return theta, log_prob
+        return np.asarray(theta), np.asarray(log_prob)
 
     def decode(self, theta: Float32) -> Float32:
         """Unit-cube theta (N, 5) -> log10 of the normalised rate (N, 240)."""
-        return self._decoder.run(["spectrum"], {"theta": theta})[0]
+        return np.asarray(self._decoder.run(["spectrum"], {"theta": theta})[0])
 
     @cached_property
     def _encoder(self) -> InferenceSession:
@@ -78,7 +79,7 @@ class OnnxBackend:
         return {"_paths": self._paths, "provider": self.provider}
 
 
-def choose_provider(provider: ProviderName) -> Literal["cpu", "cuda"]:
+def choose_provider(provider: ProviderName) -> Place:
     """Resolve "auto", and refuse "cuda" where onnxruntime was installed without it."""
     if provider == "cpu":
         return "cpu"

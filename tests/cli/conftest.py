@@ -1,0 +1,40 @@
+"""Running the command line inside the test process, stdout and stderr apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+from xspecnf_cli.app import app
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run() -> Run:
+    """Call as run("infer", path, "--json"); the arguments are made strings."""
+
+    def invoke(*arguments: object) -> Result:
+        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+    return invoke
+
+
+@pytest.fixture
+def infer(run: Run, tiny_bundle: Path) -> Run:
+    """As `run("infer", ...)` with the tiny bundle on the CPU."""
+
+    def invoke(*arguments: object) -> Result:
+        return run("infer", "--model", tiny_bundle, "--provider", "cpu", *arguments)
+
+    return invoke
+
+
+@pytest.fixture
+def orphan(example: Path, tmp_path: Path) -> Path:
+    """A copy of the example without its response files."""
+    target = tmp_path / "orphan.pha"
+    target.write_bytes(example.read_bytes())
+    return target
