@@ -2,12 +2,12 @@
 
 With u in the unit cube of the prior, the flow models coordinates x in which posteriors are smooth and of unit scale:
 
-    brightness:  x_j = Phi^-1(u_j), j = 1..4          (a uniform prior becomes a standard normal: no leakage over its edges)
+    brightness:  x_j = Phi^-1(u_j), j = 1..4        (a uniform prior becomes a standard normal: no leakage at its edges)
                  x_5 = (ln R(u_1..4) + ln norm - ln rate) / s
-    cube:        x = 6 (u - 1/2)                      (the paper's)
+    cube:        x = 6 (u - 1/2)                    (the paper's)
 
-ln R is a small network for the log count rate of a source of unit norm, so x_5 is the predicted log rate less the observed one
-in units of its error s. Any fixed R gives an exact change of variables: dx_5/du_5 = ln(high/low)/s whatever R is.
+ln R is a small network for the log count rate of a source of unit norm, so x_5 is the predicted log rate less the
+observed one in units of its error s. The change of variables is exact for any fixed R: dx_5/du_5 = ln(high/low)/s.
 
 On x: an optional conditional Gaussian, then masked autoregressive rational-quadratic splines (Durkan et al. 2019,
 arXiv:1906.04032) with a standard normal base, all of them nflows transforms.
@@ -23,8 +23,8 @@ from nflows.transforms.base import CompositeTransform, Transform
 from nflows.transforms.permutations import ReversePermutation
 from torch import Tensor, nn
 from torch.nn import functional
-
 from xspecnf.errors import InputError
+
 from xspecnf_train.splines import rational_quadratic
 
 FEATURES = 5
@@ -38,18 +38,18 @@ EDGE = 1e-7
 MAX_LOG_SCALE = 9.0
 """Bound on the log of the conditional Gaussian's scales."""
 
-RATE_SHIFT = (0.0, 4.0)
-RATE_SCALE = (0.2, 0.3)
-"""(context + shift) * scale brings ln rate (about -1..10) and ln relative rate error (about -9..0) to order one."""
+RATE_SHIFT = (2.0, 4.0)
+RATE_SCALE = (0.25, 0.3)
+"""(context + shift) * scale brings ln rate (about -9..5) and ln relative rate error (about -9..1) to order one."""
 
 
 @dataclass(frozen=True)
 class FlowConfig:
     """Sizes of a posterior flow.
 
-    context_size: length of the context, with its last two entries ln rate and ln relative rate error. coordinates: "brightness"
-    or "cube". gaussian_head: put a conditional Gaussian with `head_features` hidden units before the splines. rate_floor:
-    smallest relative error in s. norm_low, norm_high: the ends of norm's unit coordinate.
+    context_size: length of the context, its last two entries (ln rate, ln relative rate error) included. coordinates:
+    "brightness" or "cube". gaussian_head: put a conditional Gaussian, with `head_features` hidden units, before the
+    splines. rate_floor: smallest relative error in s. norm_low, norm_high: the ends of norm's unit coordinate.
     """
 
     context_size: int
@@ -73,10 +73,11 @@ class FlowConfig:
         if self.activation not in ACTIVATIONS:
             raise InputError(f'flow: activation is "{self.activation}"; use one of {", ".join(ACTIVATIONS)}')
         if self.context_size < 3:
-            raise InputError(f"flow: context_size is {self.context_size}; it counts the two rate entries, use 3 or more")
-        sizes = (self.head_features, self.transforms, self.hidden_features, self.num_blocks, self.tail_bound, self.rate_floor)
-        if min(sizes) <= 0 or self.num_bins < 2:
-            raise InputError("flow: sizes, tail_bound and rate_floor must be positive, num_bins at least 2")
+            raise InputError(f"flow: context_size is {self.context_size}; use 3 or more, two are the rate entries")
+        if min(self.head_features, self.transforms, self.hidden_features, self.num_blocks) < 1 or self.num_bins < 2:
+            raise InputError("flow: sizes must be positive and num_bins at least 2")
+        if min(self.tail_bound, self.rate_floor) <= 0:
+            raise InputError("flow: tail_bound and rate_floor must be positive")
         if not 0 < self.norm_low < self.norm_high:
             raise InputError("flow: norm_low must be positive and below norm_high")
 
@@ -87,7 +88,7 @@ class FlowConfig:
 
 
 class SplineTransform(MaskedPiecewiseRationalQuadraticAutoregressiveTransform):
-    """nflows' transform with a forward direction free of boolean masks; the same function, about three times faster."""
+    """nflows' transform with a forward direction free of boolean masks; the same function, faster."""
 
     def _elementwise_forward(self, inputs: Tensor, autoregressive_params: Tensor) -> tuple[Tensor, Tensor]:
         parameters = autoregressive_params.view(*inputs.shape, -1)
@@ -96,10 +97,10 @@ class SplineTransform(MaskedPiecewiseRationalQuadraticAutoregressiveTransform):
 
 
 class ConditionalGaussian(Transform):
-    """y_i = exp(a_i) (d_i - sum_{j<i} n_ij d_j), d = x - mu: whitens a Gaussian whose mu, a and n follow from the context.
+    """Whitens a Gaussian that follows from the context: y_i = exp(a_i) (d_i - sum_{j<i} n_ij d_j) with d = x - mu.
 
-    n_ij are the coefficients of the regression of x_i on the coordinates before it, so they are of order one however narrow
-    the Gaussian is. Starts as the identity.
+    n_ij are the coefficients of the regression of x_i on the coordinates before it, so they are of order one however
+    narrow the Gaussian is. Starts as the identity.
     """
 
     def __init__(self, context_features: int, hidden_features: int, features: int = FEATURES) -> None:
@@ -137,8 +138,8 @@ class ConditionalGaussian(Transform):
 class PosteriorFlow(nn.Module):
     """q(u | context): the flow of the module's docstring.
 
-    `rate` is the network for ln R; it takes 2 u - 1 of the first four parameters. Fit it to the simulator and freeze it before
-    the flow is trained.
+    `rate` is the network for ln R; it takes 2 u - 1 of the first four parameters. Fit it to the simulator and freeze it
+    before the flow is trained.
     """
 
     def __init__(self, config: FlowConfig) -> None:
@@ -147,6 +148,8 @@ class PosteriorFlow(nn.Module):
         self.rate = nn.Sequential(nn.Linear(4, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 1))
         self.transform = CompositeTransform(_transforms(config))
         self.base = StandardNormal([FEATURES])
+        self.rate_shift: Tensor
+        self.rate_scale: Tensor
         self.register_buffer("rate_shift", torch.tensor(RATE_SHIFT), persistent=False)
         self.register_buffer("rate_scale", torch.tensor(RATE_SCALE), persistent=False)
 

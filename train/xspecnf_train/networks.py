@@ -1,16 +1,17 @@
 """The encoder (spectrum to context) and the decoder (parameters to spectrum).
 
-Both see spectra on the 240 bins of the network's grid. The encoder's last two context entries are not learned: they are the
-log rate and the log of its relative error, copied from the input, because the flow's brightness coordinate is exact in them.
+Both see spectra on the 240 bins of the network's grid. The encoder's last two context entries are not learned: they are
+ln rate and ln relative rate error, copied from the input, because the flow's brightness coordinate is exact in them.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-
 from xspecnf.errors import InputError
 
 BINS = 240
@@ -27,8 +28,8 @@ class EncoderConfig:
     """Sizes of an encoder.
 
     kind: "paper" (convolutions, then three linear layers) or "dense" (a wide linear layer beside the convolutions, then
-    residual blocks of `width`). `rate_channel` and `rate_error_channel` are the indices of the two input channels that hold
-    ln rate and ln relative rate error, the same value in all 240 bins; `constant_channels` names any others of that sort.
+    residual blocks of `width`). rate_channel, rate_error_channel: the input channels that hold ln rate and ln relative
+    rate error, the same value in all 240 bins; constant_channels: any others of that sort.
     """
 
     kind: str
@@ -37,7 +38,7 @@ class EncoderConfig:
     rate_error_channel: int
     constant_channels: Sequence[int] = ()
     context_size: int = 120
-    width: int = 384
+    width: int = 256
     blocks: int = 3
 
     def __post_init__(self) -> None:
@@ -74,12 +75,19 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         self.body = _PaperBody(config) if config.kind == "paper" else _DenseBody(config)
+        self.register_buffer("mean", torch.zeros(config.channels, BINS))
+        self.register_buffer("scale", torch.ones(config.channels, BINS))
+
+    def standardise(self, spectrum: Tensor) -> None:
+        """Bring each channel and bin to zero mean and unit scale over the training `spectrum` [B, F, 240]; do so before training."""
+        self.mean.copy_(spectrum.mean(dim=0))
+        self.scale.copy_(spectrum.std(dim=0).clamp(min=0.05))
 
     def forward(self, spectrum: Tensor) -> Tensor:
         """Encode `spectrum` [B, F, 240]; context[:, -2] is ln rate and context[:, -1] ln relative rate error."""
         rate = spectrum[:, self.config.rate_channel, :1]
         rate_error = spectrum[:, self.config.rate_error_channel, :1]
-        return torch.cat([self.body(spectrum), rate, rate_error], dim=1)
+        return torch.cat([self.body((spectrum - self.mean) / self.scale), rate, rate_error], dim=1)
 
 
 class _PaperBody(nn.Module):
@@ -146,10 +154,10 @@ def _convolutions(channels: int, strides: Sequence[int]) -> nn.Sequential:
 class DecoderConfig:
     """Sizes of a decoder.
 
-    hidden: widths of the linear layers before the last, which has 240 outputs. gru_hidden: size of the two-layer bidirectional
-    recurrence over the bins (the paper: 1; 0 leaves it out). recurrence_shortcut adds the linear layers' output to the
-    recurrence's. log_norm_linear: the network sees the four shape parameters only and log10 norm is added, which is exact;
-    norm_low and norm_high are the ends of norm's unit coordinate.
+    hidden: widths of the linear layers before the last, which has 240 outputs. gru_hidden: size of the two-layer
+    bidirectional recurrence over the bins (the paper: 1; 0 leaves it out). recurrence_shortcut: add the linear layers'
+    output to the recurrence's. log_norm_linear: the network sees the four shape parameters only and log10 norm is
+    added, which is exact. norm_low, norm_high: the ends of norm's unit coordinate.
     """
 
     hidden: Sequence[int] = (120, 120, 240, 240)
@@ -161,7 +169,7 @@ class DecoderConfig:
 
     def __post_init__(self) -> None:
         """Refuse a configuration that cannot be built: InputError."""
-        _require(len(self.hidden) > 0 and min(self.hidden) > 0, f"decoder: hidden is {self.hidden}; give positive widths")
+        _require(min(self.hidden, default=0) > 0, f"decoder: hidden is {self.hidden}; give positive widths")
         _require(self.gru_hidden >= 0, f"decoder: gru_hidden is {self.gru_hidden}; use 0 or more")
         _require(0 < self.norm_low < self.norm_high, "decoder: norm_low must be positive and below norm_high")
 
@@ -176,12 +184,12 @@ class Decoder(nn.Module):
         super().__init__()
         self.config = config
         widths = [4 if config.log_norm_linear else 5, *config.hidden, BINS]
-        self.linear = nn.ModuleList(nn.Linear(n, m) for n, m in zip(widths[:-1], widths[1:], strict=True))
+        self.linear = nn.ModuleList(nn.Linear(n, m) for n, m in pairwise(widths))
         if config.gru_hidden:
             self.recurrence = nn.GRU(1, config.gru_hidden, num_layers=2, batch_first=True, bidirectional=True)
             self.readout = nn.Linear(config.gru_hidden, 1)
-        log_range = torch.tensor([config.norm_low, config.norm_high], dtype=torch.float64).log10()
-        self.log_norm_low, self.log_norm_range = log_range[0].item(), (log_range[1] - log_range[0]).item()
+        self.log_norm_low = math.log10(config.norm_low)
+        self.log_norm_range = math.log10(config.norm_high / config.norm_low)
 
     def forward(self, theta: Tensor) -> Tensor:
         """Decode `theta` [N, 5]."""
@@ -192,6 +200,10 @@ class Decoder(nn.Module):
         if self.config.log_norm_linear:
             spectrum = spectrum + self.log_norm_low + self.log_norm_range * theta[:, 4:]
         return spectrum
+
+    def centre(self, theta: Tensor, spectrum: Tensor) -> None:
+        """Put the mean difference of `spectrum` [N, 240] from the decoded `theta` [N, 5] into the last linear layer's bias."""
+        self.linear[-1].bias += (spectrum - self(theta)).mean(dim=0)
 
     def _dense(self, x: Tensor) -> Tensor:
         """Linear layers with GELU between them and a shortcut wherever the width stays the same."""

@@ -1,13 +1,15 @@
 """Monotonic rational-quadratic splines with linear tails (Durkan et al. 2019, arXiv:1906.04032), free of masks.
 
-On [-b, b] the spline passes through K + 1 knots (x_k, y_k) with slopes d_k; outside it is the identity. In bin k, with width w,
-height h, delta = h/w, t = (x - x_k)/w and p = t (1 - t),
+On [-b, b] the spline passes through K + 1 knots (x_k, y_k) with slopes d_k; outside it is the identity. In bin k, with
+width w, height h, delta = h/w, t = (x - x_k)/w and p = t (1 - t),
 
     y = y_k + h (delta t^2 + d_k p) / (delta + (d_k + d_{k+1} - 2 delta) p).
 
-The numbers are those of nflows.transforms.splines, parameters and minima included.
+The numbers are those of nflows.transforms.splines, parameters and minima included. Bins are normalised after the one in
+hand is picked: with E = exp(logits), knots and sizes times sum(E) are linear in E.
 """
 
+import functools
 import math
 
 import torch
@@ -31,37 +33,48 @@ def rational_quadratic(x: Tensor, parameters: Tensor, bound: float) -> tuple[Ten
     """
     bins = (parameters.shape[-1] + 1) // 3
     inside = x.clamp(-bound, bound)
-    sizes, knots = _bins(parameters[..., : 2 * bins].unflatten(-1, (2, bins)), bound)
-    index = (inside[..., None] >= knots[..., 0, 1:]).sum(dim=-1, keepdim=True)
-    (width, height), (left, bottom) = _pick(sizes, index), _pick(knots, index)
+    index, left, width, bottom, height = _bin(inside, parameters[..., : 2 * bins].unflatten(-1, (2, bins)), bound)
     slope, next_slope = _slopes(parameters[..., 2 * bins :], index)
 
     delta = height / width
     t = (inside - left) / width
     p = t * (1 - t)
-    curvature = slope + next_slope - 2 * delta
-    denominator = delta + curvature * p
-    y = bottom + height * (delta * t.square() + slope * p) / denominator
-    numerator = delta.square() * (next_slope * t.square() + 2 * delta * p + slope * (1 - t).square())
-    # At a bound the slope is one, so clamping leaves the tails a log-slope of zero.
-    return y + (x - inside), numerator.log() - 2 * denominator.log()
+    denominator = delta + (slope + next_slope - 2 * delta) * p
+    y = bottom + height * (delta * t * t + slope * p) / denominator
+    numerator = next_slope * t * t + 2 * delta * p + slope * (1 - t).square()
+    # The slope is one at either bound, so what lies outside keeps a log-slope of zero.
+    return y + (x - inside), (numerator * (delta / denominator).square()).log()
 
 
-def _bins(logits: Tensor, bound: float) -> tuple[Tensor, Tensor]:
-    """Sizes and lower knots, both [..., 2, K], of the bins along x and y."""
+def _bin(x: Tensor, logits: Tensor, bound: float) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Index [..., 1] of the bin that holds `x` [...], its left edge, width, bottom and height, each [...].
+
+    logits: unnormalised widths and heights [..., 2, K].
+    """
     bins = logits.shape[-1]
-    sizes = 2 * bound * (MIN_BIN + (1 - MIN_BIN * bins) * logits.softmax(dim=-1))
-    return sizes, functional.pad(sizes[..., :-1].cumsum(dim=-1), (1, 0)) - bound
+    weights = (logits - logits.detach().amax(dim=-1, keepdim=True)).exp()
+    table = weights @ knot_matrix(bins, logits.dtype, logits.device)
+    scale = 2 * bound / table[..., -1]
+    inner_knots = table[..., 0, 1:bins]
+    index = ((x + bound) / scale[..., 0]).unsqueeze(-1).ge(inner_knots).sum(dim=-1, keepdim=True)
+    picked = table.gather(-1, torch.cat([index, index + bins], dim=-1)[..., None, :].expand(*x.shape, 2, 2))
+    (left, width), (bottom, height) = ((picked * scale[..., None]).select(-2, axis).unbind(-1) for axis in (0, 1))
+    return index, left - bound, width, bottom - bound, height
 
 
-def _pick(table: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
-    """The two entries [...] of `table` [..., 2, K] at `index` [..., 1]."""
-    picked = table.gather(-1, index[..., None, :].expand(*table.shape[:-1], 1))[..., 0]
-    return picked[..., 0], picked[..., 1]
+@functools.lru_cache
+def knot_matrix(bins: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The matrix [K, 2K + 1] that maps E to the K lower knots, the K sizes (both as fractions of the interval) and one.
+
+    Each is to be divided by the last, the sum of E.
+    """
+    sizes = MIN_BIN + (1 - MIN_BIN * bins) * torch.eye(bins, dtype=torch.float64)
+    matrix = torch.cat([sizes.cumsum(dim=1) - sizes, sizes, torch.ones(bins, 1)], dim=1)
+    return matrix.to(dtype=dtype, device=device)
 
 
 def _slopes(logits: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
     """Slopes [...] at the two knots of the bin at `index` [..., 1]; one at the outermost knots."""
     padded = functional.pad(logits, (1, 1), value=TAIL_LOGIT)
-    slopes = MIN_SLOPE + functional.softplus(padded.gather(-1, torch.cat([index, index + 1], dim=-1)))
-    return slopes[..., 0], slopes[..., 1]
+    slope, next_slope = functional.softplus(padded.gather(-1, torch.cat([index, index + 1], dim=-1))).unbind(-1)
+    return MIN_SLOPE + slope, MIN_SLOPE + next_slope
