@@ -80,6 +80,10 @@ class Table:
         value = self.header.get(keyword)
         return str(value).strip() if isinstance(value, str | int | float) else ""
 
+    def flag(self, keyword: str) -> bool:
+        """A keyword's truth, False when it is absent; some writers quote it."""
+        return str(self.header.get(keyword, False)).strip().upper() in ("T", "TRUE", "1")
+
     def column_keyword(self, prefix: str, column: str) -> int | None:
         """A keyword that belongs to a column, as TLMINn does; None when it is absent."""
         value = self.header.get(f"{prefix}{self._index[column] + 1}") if column in self else None

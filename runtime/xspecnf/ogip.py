@@ -171,13 +171,16 @@ def _exposure(table: Table) -> float:
 
 
 def _counts(table: Table, exposure: float) -> tuple[FloatArray, FloatArray | None]:
-    """Counts and their stated errors (None: Poisson), from COUNTS or from RATE times the exposure."""
+    """Counts and their stated errors (None: Poisson), from COUNTS or from RATE times the exposure.
+
+    As in XSPEC, POISSERR = T makes a STAT_ERR that is there all the same count for nothing.
+    """
     if "COUNTS" not in table and "RATE" not in table:
         raise InputError(f"{table.path}: neither a COUNTS nor a RATE column; give a PHA spectrum")
     name, seconds = ("COUNTS", 1.0) if "COUNTS" in table else ("RATE", exposure)
     counts = table.finite(name) * seconds
     error = table.finite("STAT_ERR", 0.0) * seconds
-    stated = not table.header.get("POISSERR", False) and bool(np.any(error > 0))
+    stated = not table.flag("POISSERR") and bool(np.any(error > 0))
     return counts, error if stated else None
 
 
