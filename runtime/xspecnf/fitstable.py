@@ -5,6 +5,7 @@ A quantity of an OGIP file may be a column or, when it is the same for every row
 
 import gzip
 import io
+import threading
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from xspecnf.errors import InputError
 from xspecnf.grid import FloatArray, IntArray
 
 BLOCK = 2880  # bytes; every complete FITS file is a whole number of blocks
+_warning_filters = threading.Lock()  # they are the process's: two threads that both change them leave them changed
 
 
 class Table:
@@ -100,7 +102,7 @@ def open_tables(path: Path) -> Iterator[dict[str, list[Table]]]:
     from astropy.io import fits
 
     content = _content(path)
-    with warnings.catch_warnings():
+    with _warning_filters, warnings.catch_warnings():
         # Real files bend the standard in harmless ways (units, cards); harmful ones fail in the reading itself.
         warnings.simplefilter("ignore")
         try:

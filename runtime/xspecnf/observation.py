@@ -101,7 +101,8 @@ def read_observation(
 def _refuse_foreign(spectrum: Spectrum, grid: Grid) -> None:
     """Raise InputError unless the spectrum is of NICER and on the grid's channels."""
     if spectrum.telescope.upper() != "NICER":
-        found = f"TELESCOP = {spectrum.telescope!r}" if spectrum.telescope else "no TELESCOP"
+        mission = f"TELESCOP = {spectrum.telescope!r}, INSTRUME = {spectrum.instrument!r}"
+        found = mission if spectrum.telescope else "no TELESCOP"
         raise InputError(f"{spectrum.path}: {found}, not a NICER spectrum; the model knows NICER alone")
     last = grid.channels - 1
     if spectrum.channels != grid.channels:
@@ -149,11 +150,8 @@ def _systematic(spectrum: Spectrum, option: float | None, grid: Grid) -> FloatAr
     errors = _per_channel(spectrum, spectrum.systematic, grid)
     counts = _per_channel(spectrum, spectrum.counts, grid)
     total = grid.group(counts)
-    return np.where(
-        total > 0,
-        grid.group(errors * counts) / np.where(total > 0, total, 1.0),
-        grid.group(errors) / grid.channels_per_bin,
-    )
+    weighted = grid.group(errors * counts) / np.maximum(total, 1e-300)
+    return np.where(total > 0, weighted, grid.group(errors) / grid.channels_per_bin)
 
 
 def _find_response(
@@ -173,7 +171,7 @@ def _find_response(
         raise missing(spectrum, rmf_search if rmf_search.found is None else arf_search)
     if reference.grid != grid:
         raise InputError(f"{reference.name}: the reference response is on another grid; use the bundle it came with")
-    return reference, (f"no response was found for it; the reference response {reference.name} was used",)
+    return reference, (f"no response file was found; the reference response {reference.name} was used",)
 
 
 def _scale_area(response: Response, spectrum: Spectrum, grid: Grid) -> Response:
@@ -181,7 +179,7 @@ def _scale_area(response: Response, spectrum: Spectrum, grid: Grid) -> Response:
     if np.all(spectrum.areascal == 1):
         return response  # the shared object: its cached rebinning serves every spectrum
     factor = grid.group(_per_channel(spectrum, spectrum.areascal, grid, 1.0)) / grid.channels_per_bin
-    return Response(response.energy_edges, response.matrix * factor, response.name, grid)
+    return response.scaled(factor)
 
 
 def _find_background(

@@ -5,7 +5,7 @@
 R is grouped once, so a fold is one matrix product over 240 columns instead of 1501.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
@@ -40,7 +40,7 @@ class Response:
     energy_edges: FloatArray
     matrix: NDArray[np.floating[Any]]
     name: str
-    grid: Grid = field(default=NICER)
+    grid: Grid = NICER
 
     def __post_init__(self) -> None:
         n = len(self.energy_edges) - 1
@@ -72,7 +72,7 @@ class Response:
         return (np.diff(self.energy_edges) @ self.matrix) / (self.grid.energy_hi - self.grid.energy_lo)
 
     def scaled(self, factor: ArrayLike) -> "Response":
-        """The response times `factor`, a number or one per bin (bins,): AREASCAL, dead time."""
+        """The response times `factor`, a number or one per bin (bins,), as AREASCAL is."""
         return Response(self.energy_edges, self.matrix * np.asarray(factor), self.name, self.grid)
 
     def save(self, path: str | Path) -> None:

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from xspecnf.errors import BundleError
 from xspecnf.grid import NICER, Grid
@@ -17,6 +17,7 @@ def grid_of(segments: list[tuple[int, int]], first: int) -> Grid:
     return Grid(tuple(int(e) for e in edges), sizes, (0.0, 100.0), sum(repeats), channels=int(edges[-1]) + 3)
 
 
+@settings(deadline=None)
 @given(segments, st.integers(0, 9), st.randoms(use_true_random=False))
 def test_grouping_conserves_counts(segments, first, random):
     grid = grid_of(segments, first)

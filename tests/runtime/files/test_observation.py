@@ -1,5 +1,7 @@
 import csv
+import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -302,3 +304,12 @@ def test_numbers_are_those_of_the_gold_posteriors(shared):
             assert np.allclose(obs.background, ratio * gold["background"], rtol=1e-12)
             assert np.allclose(obs.background_error, ratio * gold["background_error"], rtol=1e-12)
             assert np.allclose(obs.systematic, gold["e_sys"], rtol=1e-6)
+
+
+def test_threads_may_read_at_once(example):
+    paths = [example, example.with_name("ni1200120194.pha")] * 8
+    filters = list(warnings.filters)
+    with ThreadPoolExecutor(4) as pool:
+        counts = [obs.counts.sum() for obs in pool.map(read_observation, paths)]
+    assert counts == [47363691, 96234684] * 8
+    assert warnings.filters == filters
