@@ -23,6 +23,8 @@ def list_models(debug: Debug = False) -> None:
         for name in shipped_bundles():
             bundle = load_bundle(name)
             typer.echo(f"{bundle.name}  {bundle.version}  {bundle.description}")
+        if not shipped_bundles():
+            typer.echo("no model is shipped with this installation; `xspecnf export` makes one", err=True)
 
 
 @app.command()

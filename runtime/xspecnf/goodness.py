@@ -32,11 +32,14 @@ def fit_statistic(model_counts: Float64, obs: Observation) -> Float64:
     return pgstat(counts, model_counts, obs.background, error, good=obs.good)
 
 
-def goodness(theta: Float64, weights: Float64, obs: Observation, evaluate: int = EVALUATED) -> Fit:
-    """The statistic at the weighted median of theta (S, 5), and the best of that and the first `evaluate` samples."""
+def goodness(theta: Float64, weights: Float64, model_counts: Float64, obs: Observation) -> Fit:
+    """The statistic at the weighted median of theta (S, 5), and the best of that and the samples that were evaluated.
+
+    model_counts: (E, 240) expected counts of the first E <= S samples.
+    """
     median = np.array([quantiles(column, weights, np.array([0.5]))[0] for column in theta.T])
-    candidates = np.vstack([median, theta[:evaluate]])
-    values = fit_statistic(expected_counts(candidates, obs), obs)
+    candidates = np.vstack([median, theta[: len(model_counts)]])
+    values = fit_statistic(np.vstack([expected_counts(median[None], obs), model_counts]), obs)
     best = int(np.nanargmin(values)) if np.any(np.isfinite(values)) else 0
     bins = int(obs.good.sum())
     return Fit(

@@ -30,6 +30,9 @@ from xspecnf.verdict import Facts, Verdict, judge
 
 Float64 = NDArray[np.float64]
 
+PHYSICS_CHUNK = 1000
+"""Parameter sets whose photon spectra are held in memory at once."""
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -100,7 +103,9 @@ class Model:
         Returns:
             (S, 240) counts of the source alone over the exposure.
         """
-        return physics.expected_counts(np.asarray(theta, dtype=np.float64), obs)
+        theta = np.asarray(theta, dtype=np.float64)
+        starts = range(0, max(len(theta), 1), PHYSICS_CHUNK)
+        return np.concatenate([physics.expected_counts(theta[i : i + PHYSICS_CHUNK], obs) for i in starts])
 
     def infer(self, obs: Observation, samples: int = 1000, seed: int = 0, refine: bool = False) -> Posterior:
         """Draw posterior samples for one observation.
@@ -126,9 +131,10 @@ class Model:
                 "check that exposure, response and background belong to it"
             )
         theta = from_unit(draws.u, self.bundle.parameters)
-        reweighted = reweight(log_likelihood(self.expected_counts(theta, obs), obs), draws.log_q) if refine else None
+        counts = self.expected_counts(theta if refine else theta[:EVALUATED], obs)
+        reweighted = reweight(log_likelihood(counts, obs), draws.log_q) if refine else None
         weights = np.full(len(theta), 1 / len(theta)) if reweighted is None else reweighted.weights
-        fit = goodness(theta, weights, obs, evaluate=len(theta) if refine else EVALUATED)
+        fit = goodness(theta, weights, counts, obs)
         verdict = judge(self._facts(obs, theta, weights, fit, draws, reweighted))
         return Posterior(
             file=obs.name,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from xspecnf import physics
 from xspecnf.backends.base import Place
 from xspecnf.backends.onnx import OnnxBackend, choose_provider
 from xspecnf.bundle import load_bundle
@@ -115,7 +116,7 @@ def test_refining_weighs_by_the_exact_likelihood(model: Model, synthetic: Observ
 
 def test_the_truth_fits(synthetic: Observation) -> None:
     """The statistic at the parameters that made the counts is that of 240 Poisson bins."""
-    fit = goodness(TRUTH, np.ones(1), synthetic)
+    fit = goodness(TRUTH, np.ones(1), np.empty((0, 240)), synthetic)
     assert fit.value == pytest.approx(240, abs=5 * np.sqrt(2 * 240))
     assert fit.value == fit.best
     assert (fit.bins, fit.dof, fit.counts) == (240, 235, int(synthetic.counts.sum()))
@@ -135,6 +136,14 @@ def test_fit_statistic_leaves_out_the_normalisation_term(model: Model, synthetic
     total = pgstat(y0[0], counts, perfect.background, perfect.background_error, systematic=0.02)
     np.testing.assert_allclose(fit_statistic(counts, perfect), total - term, atol=1e-3)
     assert fit_statistic(counts, perfect) == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2500])
+def test_expected_counts_are_those_of_the_physics(model: Model, synthetic: Observation, size: int) -> None:
+    theta = np.repeat(TRUTH, size, axis=0) * np.linspace(1, 1.1, size)[:, None]
+    np.testing.assert_allclose(
+        model.expected_counts(theta, synthetic), physics.expected_counts(theta, synthetic), rtol=1e-12
+    )
 
 
 def test_bad_bins_do_not_count(model: Model, synthetic: Observation) -> None:
