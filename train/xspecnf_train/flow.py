@@ -112,27 +112,31 @@ class ConditionalGaussian(Transform):
         nn.init.zeros_(self.output.bias)
 
     def coefficients(self, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """mu [N, 5], a [N, 5] and n [N, 5, 5], strictly lower triangular, of `context` [N, C]."""
+        """mu [N, 5], a [N, 5] and n [N, 10], row by row below the diagonal, of `context` [N, C]."""
         output = self.output(functional.gelu(self.hidden(context)))
-        mu, log_scale, below = output.split([self.features, self.features, output.shape[1] - 2 * self.features], dim=1)
-        log_scale = MAX_LOG_SCALE * torch.tanh(log_scale / MAX_LOG_SCALE)
-        rows, columns = torch.tril_indices(self.features, self.features, offset=-1)
-        regression = output.new_zeros(len(output), self.features, self.features)
-        regression[:, rows, columns] = below
-        return mu, log_scale, regression
+        below = self.features * (self.features - 1) // 2
+        mu, log_scale, regression = output.split([self.features, self.features, below], dim=1)
+        return mu, MAX_LOG_SCALE * torch.tanh(log_scale / MAX_LOG_SCALE), regression
 
     def forward(self, inputs: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         mu, log_scale, regression = self.coefficients(context)
-        offset = inputs - mu
-        residual = offset - (regression @ offset[..., None])[..., 0]
-        return residual * log_scale.exp(), log_scale.sum(dim=1)
+        residual = self._unit_lower(regression) @ (inputs - mu)[..., None]
+        return residual[..., 0] * log_scale.exp(), log_scale.sum(dim=1)
 
     def inverse(self, inputs: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         mu, log_scale, regression = self.coefficients(context)
-        residual = inputs * (-log_scale).exp()
-        unit_lower = torch.eye(self.features, dtype=inputs.dtype, device=inputs.device) - regression
-        offset = torch.linalg.solve_triangular(unit_lower, residual[..., None], upper=False, unitriangular=True)
+        residual = (inputs * (-log_scale).exp())[..., None]
+        offset = torch.linalg.solve_triangular(self._unit_lower(regression), residual, upper=False, unitriangular=True)
         return offset[..., 0] + mu, -log_scale.sum(dim=1)
+
+    def _unit_lower(self, regression: Tensor) -> Tensor:
+        """The matrix 1 - n [N, 5, 5]."""
+        matrix = torch.eye(self.features, dtype=regression.dtype, device=regression.device).repeat(
+            len(regression), 1, 1
+        )
+        rows, columns = torch.tril_indices(self.features, self.features, offset=-1)
+        matrix[:, rows, columns] = -regression
+        return matrix
 
 
 class PosteriorFlow(nn.Module):

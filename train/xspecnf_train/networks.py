@@ -71,6 +71,9 @@ class EncoderConfig:
 class Encoder(nn.Module):
     """Transformed channels of a spectrum [B, F, 240] -> context [B, context_size + 2]."""
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
@@ -79,7 +82,7 @@ class Encoder(nn.Module):
         self.register_buffer("scale", torch.ones(config.channels, BINS))
 
     def standardise(self, spectrum: Tensor) -> None:
-        """Bring each channel and bin to zero mean and unit scale over the training `spectrum` [B, F, 240]; do so before training."""
+        """Bring each channel and bin of the training `spectrum` [B, F, 240] to zero mean and unit scale."""
         self.mean.copy_(spectrum.mean(dim=0))
         self.scale.copy_(spectrum.std(dim=0).clamp(min=0.05))
 
@@ -202,7 +205,7 @@ class Decoder(nn.Module):
         return spectrum
 
     def centre(self, theta: Tensor, spectrum: Tensor) -> None:
-        """Put the mean difference of `spectrum` [N, 240] from the decoded `theta` [N, 5] into the last linear layer's bias."""
+        """Start from the mean: put that of `spectrum` [N, 240] less the decoded `theta` [N, 5] into the last bias."""
         self.linear[-1].bias += (spectrum - self(theta)).mean(dim=0)
 
     def _dense(self, x: Tensor) -> Tensor:

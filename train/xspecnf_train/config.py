@@ -1,0 +1,126 @@
+"""A training run's configuration: one TOML file, checked as a whole before anything starts."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+from xspecnf.errors import InputError
+from xspecnf.features import CONSTANT_FEATURES, FEATURES
+
+from xspecnf_train.flow import FlowConfig
+from xspecnf_train.networks import DecoderConfig, EncoderConfig
+from xspecnf_train.simulate import SimulatorConfig
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """One training stage.
+
+    epochs of `steps` batches of `batch` spectra; AdamW at `learning_rate`, which follows `schedule`: "cosine" falls to
+    `final_rate` of it over the whole stage, "plateau" halves it after `plateau_patience` epochs without a better
+    validation loss; the first `warm_up` steps rise linearly to it. The stage ends early after `patience` such epochs
+    (0: never). ema: decay per step of the averaged weights that are kept (0: the weights themselves). reconstruction,
+    latent, flow: weights of the losses (see xspecnf_train.losses).
+    """
+
+    epochs: int
+    steps: int = 1000
+    batch: int = 512
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    schedule: str = "plateau"
+    final_rate: float = 0.01
+    warm_up: int = 200
+    plateau_patience: int = 10
+    patience: int = 0
+    ema: float = 0.0
+    reconstruction: float = 0.0
+    latent: float = 0.0
+    flow: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.schedule not in ("cosine", "plateau"):
+            raise ValueError(f"schedule is {self.schedule!r}; use cosine or plateau")
+        if (
+            min(self.epochs, self.steps, self.batch, self.warm_up) < 1
+            or self.learning_rate <= 0
+            or not 0 <= self.ema < 1
+        ):
+            raise ValueError("epochs, steps, batch and warm_up must be at least 1, learning_rate positive, ema in 0..1")
+        if min(self.reconstruction, self.latent, self.flow, self.weight_decay) < 0:
+            raise ValueError("the weights of the losses and the weight decay cannot be negative")
+
+
+@dataclass(frozen=True)
+class RealConfig(StageConfig):
+    """Stage three, on real spectra: `simulated_share` of each batch stays simulated; `held_out` is the share of
+    observation ids that early stopping is judged on; each spectrum's labels are `labels` draws from its exact
+    posterior."""
+
+    simulated_share: float = 0.5
+    held_out: float = 0.2
+    labels: int = 64
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides a bundle's content; the same file and seed give the same run."""
+
+    name: str
+    version: str
+    description: str
+    seed: int
+    encoder: EncoderConfig
+    flow: FlowConfig
+    decoder: DecoderConfig
+    simulator: SimulatorConfig
+    rate_stage: StageConfig
+    decoder_stage: StageConfig
+    joint_stage: StageConfig
+    real_stage: RealConfig | None = None
+    threads: int = 2
+    response: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a TOML file. Raises InputError that names the file and the setting that is wrong."""
+        try:
+            tables = tomllib.loads(Path(path).read_text())
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise InputError(f"{path}: not a readable TOML configuration ({error})") from error
+        try:
+            return cls.from_tables(tables)
+        except (TypeError, ValueError, KeyError, InputError) as error:
+            raise InputError(f"{path}: {error}") from error
+
+    @classmethod
+    def from_tables(cls, tables: Mapping[str, Any]) -> Self:
+        """Build from the parsed tables; input channels and sizes that follow from one another are filled in."""
+        tables = dict(tables)
+        inputs = {
+            "channels": len(FEATURES),
+            "rate_channel": FEATURES.index("log_rate"),
+            "rate_error_channel": FEATURES.index("log_rate_error"),
+            "constant_channels": tuple(FEATURES.index(name) for name in CONSTANT_FEATURES),
+        }
+        encoder = EncoderConfig(**inputs, **tables.pop("encoder"))
+        built = {
+            "encoder": encoder,
+            "flow": FlowConfig(context_size=encoder.context_features, **tables.pop("flow")),
+            "decoder": DecoderConfig(**tables.pop("decoder")),
+            "simulator": SimulatorConfig(**_tuples(tables.pop("simulator"))),
+            "rate_stage": StageConfig(**tables.pop("rate_stage")),
+            "decoder_stage": StageConfig(**tables.pop("decoder_stage")),
+            "joint_stage": StageConfig(**tables.pop("joint_stage")),
+            "real_stage": RealConfig(**tables.pop("real_stage")) if "real_stage" in tables else None,
+        }
+        unknown = set(tables) - {f.name for f in fields(cls)}
+        if unknown:
+            raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}")
+        return cls(**built, **tables)
+
+
+def _tuples(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}

@@ -1,0 +1,160 @@
+"""`xspecnf train`: a configuration in, a run folder out.
+
+The folder holds config.toml (a copy), response.npz (the reference response on the grid), checkpoint.safetensors while
+it runs, and at its end weights.safetensors, curve.json and provenance.json, which is what `xspecnf export` reads.
+"""
+
+import datetime
+import json
+import platform
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+from xspecnf.errors import InputError
+from xspecnf.response import Response, load_response
+
+from xspecnf_train.checkpoint import write_atomically
+from xspecnf_train.config import TrainConfig
+from xspecnf_train.loop import Task, Trainer
+from xspecnf_train.losses import decoder_loss, joint_loss
+from xspecnf_train.model import FrozenGuard, Networks
+from xspecnf_train.simulate import NoiseFree, Simulator
+
+WEIGHTS = "weights.safetensors"
+
+
+def train(
+    config: Path,
+    output: Path,
+    resume: bool = True,
+    real: Path | None = None,
+    report: Callable[[str], None] = print,
+) -> Path:
+    """Run the stages of the TOML `config` into the folder `output`, going on from its checkpoint if there is one and
+    `resume`.
+
+    real: a folder of PHA files for stage three; without it that stage is left out, and the provenance says so. Returns
+    `output`. Raises InputError for a configuration or folder that cannot be used and TrainingFailed when the loss is no
+    number any more.
+    """
+    settings = TrainConfig.load(config)
+    _prepare(output, config, resume)
+    response = _response(settings, config, output)
+    torch.set_num_threads(settings.threads)
+    torch.manual_seed(settings.seed)
+    networks = Networks(settings)
+    report(f"simulating {settings.simulator.pool} noise-free spectra")
+    simulator = Simulator(settings.simulator, response, settings.seed)
+    _centre(networks, simulator, np.random.default_rng(settings.seed))
+    trainer = Trainer(networks, output, settings.seed, report)
+    trainer.run(_rate_task(networks, simulator), settings.rate_stage)
+    trainer.run(_decoder_task(networks, simulator), settings.decoder_stage)
+    frozen = FrozenGuard.freeze(decoder=networks.decoder, rate=networks.flow.rate)
+    trainer.run(_joint_task(networks, simulator, settings), settings.joint_stage)
+    frozen.verify()
+    _finish(output, networks, trainer, settings, real)
+    return output
+
+
+@torch.no_grad()
+def _centre(networks: Networks, simulator: Simulator, rng: np.random.Generator) -> None:
+    """Start where the data are: the encoder's inputs standardised, the means of ln R and of the decoded spectra in the
+    last biases.
+    """
+    networks.encoder.standardise(torch.from_numpy(simulator.draw(8192, rng).features()))
+    clean = simulator.draw_noise_free(8192, rng)
+    nn.init.constant_(networks.flow.rate[-1].bias, float(clean.ln_unit_total.mean()))  # type: ignore[arg-type]
+    networks.decoder.centre(torch.from_numpy(clean.u).float(), torch.from_numpy(clean.log_rate).float())
+
+
+def _rate_task(networks: Networks, simulator: Simulator) -> Task:
+    def loss(batch: NoiseFree, _: torch.Generator) -> Tensor:
+        u = torch.from_numpy(batch.u).float()
+        difference = networks.flow.rate(2 * u[:, :4] - 1)[:, 0] - torch.from_numpy(batch.ln_unit_total).float()
+        return difference.square().mean()
+
+    return Task("rate", networks.flow.rate, simulator.draw_noise_free, loss)
+
+
+def _decoder_task(networks: Networks, simulator: Simulator) -> Task:
+    def loss(batch: NoiseFree, _: torch.Generator) -> Tensor:
+        decoded = networks.decoder(torch.from_numpy(batch.u).float())
+        return decoder_loss(decoded, torch.from_numpy(batch.log_rate).float())
+
+    return Task("decoder", networks.decoder, simulator.draw_noise_free, loss)
+
+
+def _joint_task(networks: Networks, simulator: Simulator, settings: TrainConfig) -> Task:
+    def draw(size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        batch = simulator.draw(size, rng)
+        return torch.from_numpy(batch.features()), torch.from_numpy(batch.u).float()
+
+    def loss(batch: tuple[Tensor, Tensor], noise: torch.Generator) -> Tensor:
+        spectrum, u = batch
+        return joint_loss(networks, spectrum, u, settings.joint_stage, torch.randn(len(u), 5, generator=noise))
+
+    return Task("joint", networks, draw, loss)
+
+
+def _prepare(output: Path, config: Path, resume: bool) -> None:
+    """Make the run folder and keep a copy of the configuration in it; refuse to mix two configurations in one folder."""
+    output.mkdir(parents=True, exist_ok=True)
+    kept, text = output / "config.toml", config.read_bytes()
+    if not resume:
+        (output / "checkpoint.safetensors").unlink(missing_ok=True)
+    elif kept.exists() and kept.read_bytes() != text and (output / "checkpoint.safetensors").exists():
+        raise InputError(
+            f"{output}: holds a run of another configuration than {config}; "
+            "choose another folder, or start over with --no-resume"
+        )
+    write_atomically(kept, text)
+
+
+def _response(settings: TrainConfig, config: Path, output: Path) -> Response:
+    """The reference response on the grid, from the configuration's files (relative to the configuration) or the run's
+    own copy.
+    """
+    stored = output / "response.npz"
+    if not stored.exists():
+        rmf, arf = (settings.response.get(key) for key in ("rmf", "arf"))
+        if rmf is None:
+            raise InputError(
+                f'{config}: [response] names no rmf; give rmf = "..." and arf = "..." relative to the configuration'
+            )
+        response = load_response(config.parent / rmf, config.parent / arf if arf else None)
+        temporary = output / "response.part.npz"
+        response.save(temporary)
+        temporary.replace(stored)
+    return Response.load(stored)
+
+
+def _finish(output: Path, networks: Networks, trainer: Trainer, settings: TrainConfig, real: Path | None) -> None:
+    """Write the final weights, the learning curve and the provenance."""
+    progress = trainer.progress
+    weights = {key: value.contiguous() for key, value in networks.state_dict().items()}
+    write_atomically(output / WEIGHTS, save(weights))
+    write_atomically(output / "curve.json", json.dumps(progress.curve, indent=1).encode())
+    provenance = {
+        "commit": _commit(),
+        "seed": settings.seed,
+        "stages": progress.done,
+        "real_spectra": str(real.name) if real else None,
+        "simulated_spectra_seen": progress.spectra,
+        "training_hours": round(progress.seconds / 3600, 3),
+        "hardware": f"{platform.machine()}, {settings.threads} threads, CPU",
+        "torch": torch.__version__,
+        "date": datetime.date.today().isoformat(),
+    }
+    write_atomically(output / "provenance.json", json.dumps(provenance, indent=1).encode())
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that this file belongs to, if it is one."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    return result.stdout.strip() or None
