@@ -20,9 +20,10 @@ def one_line(error: BaseException) -> str:
     return text if expected and text else f"unexpected {type(error).__name__}: {text} (--debug shows where)"
 
 
-def report(error: BaseException) -> None:
-    """Print one error line on stderr."""
-    typer.echo(f"error: {one_line(error)}", err=True)
+def report(error: BaseException, file: str = "") -> None:
+    """Print one error line on stderr, with the file in front where the message does not name it."""
+    text = one_line(error)
+    typer.echo(f"error: {text}" if file in text else f"error: {file}: {text}", err=True)
 
 
 @contextmanager

@@ -78,7 +78,7 @@ def infer(
                 if debug:
                     raise result.error
                 failed = True
-                report(result.error)
+                report(result.error, result.file)
                 if json_lines:
                     typer.echo(json.dumps({"file": str(path), "error": one_line(result.error)}))
                 continue

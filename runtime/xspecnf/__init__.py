@@ -14,8 +14,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from xspecnf.batch import Failure
     from xspecnf.errors import XspecnfError
-    from xspecnf.model import Failure, Model, load_model
+    from xspecnf.model import Model, load_model
     from xspecnf.observation import Observation, read_observation
     from xspecnf.physics import photons
     from xspecnf.posterior import Posterior
@@ -34,7 +35,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Failure": "model",
+    "Failure": "batch",
     "Model": "model",
     "Observation": "observation",
     "Posterior": "posterior",

@@ -1,15 +1,17 @@
-"""Goodness of fit of a posterior against the exact physics, and the numbers that the verdict is made of."""
+"""Goodness of fit of a posterior against the exact physics, and the facts that the verdict is made of."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xspecnf.importance import Reweighted
 from xspecnf.observation import Observation
 from xspecnf.parameters import Parameter, to_unit
 from xspecnf.physics import expected_counts
-from xspecnf.posterior import Fit, quantiles
+from xspecnf.posterior import Diagnostics, Fit, quantiles
 from xspecnf.statistics import pgstat
+from xspecnf.verdict import Facts, judge
 
 Float64 = NDArray[np.float64]
 
@@ -58,3 +60,39 @@ def edge_mass(theta: Float64, weights: Float64, parameters: tuple[Parameter, ...
     u = to_unit(theta, parameters)
     masses = np.maximum(weights @ (u < EDGE), weights @ (u > 1 - EDGE))
     return {parameter.name: float(mass) for parameter, mass in zip(parameters, masses, strict=True)}
+
+
+def diagnose(
+    obs: Observation,
+    fit: Fit,
+    edges: dict[str, float],
+    acceptance: float,
+    reference_response: bool,
+    reweighted: Reweighted | None,
+) -> Diagnostics:
+    """Judge a posterior: its data, its fit, its mass at the prior's `edges`, its weights where it was refined."""
+    good = obs.good
+    facts = Facts(
+        counts=float(obs.counts[good].sum()),
+        background=float(obs.background[good].sum()),
+        background_error=float(np.linalg.norm(obs.background_error[good])),
+        bad_fraction=float(1 - good.mean()),
+        has_background=obs.has_background,
+        reference_response=reference_response,
+        statistic=fit.best,
+        dof=fit.dof,
+        edge_mass=edges,
+        acceptance=acceptance,
+        ess=reweighted.ess if reweighted else None,
+        efficiency=reweighted.efficiency if reweighted else None,
+    )
+    verdict = judge(facts)
+    return Diagnostics(
+        verdict=verdict.level,
+        flags=verdict.flags,
+        acceptance=acceptance,
+        ess=facts.ess,
+        efficiency=facts.efficiency,
+        log_evidence=reweighted.log_evidence if reweighted else None,
+        log_evidence_error=reweighted.log_evidence_error if reweighted else None,
+    )

@@ -14,10 +14,11 @@ import pytest
 from xspecnf import physics
 from xspecnf.backends.base import Place
 from xspecnf.backends.onnx import OnnxBackend, choose_provider
+from xspecnf.batch import Failure, Job
 from xspecnf.bundle import load_bundle
 from xspecnf.errors import BundleError, InputError, ProviderError
 from xspecnf.goodness import fit_statistic, goodness
-from xspecnf.model import Failure, Job, Model, load_model
+from xspecnf.model import Model, load_model
 from xspecnf.observation import Observation
 from xspecnf.parameters import BHB_PARAMETERS, to_unit
 from xspecnf.posterior import Posterior
@@ -138,7 +139,11 @@ def test_fit_statistic_leaves_out_the_normalisation_term(model: Model, synthetic
     assert fit_statistic(counts, perfect) == pytest.approx(0, abs=1e-3)
 
 
-@pytest.mark.parametrize("size", [0, 1, 2500])
+def test_no_parameters_make_no_counts(model: Model, synthetic: Observation) -> None:
+    assert model.expected_counts(np.empty((0, 5)), synthetic).shape == (0, 240)
+
+
+@pytest.mark.parametrize("size", [1, 2500])
 def test_expected_counts_are_those_of_the_physics(model: Model, synthetic: Observation, size: int) -> None:
     theta = np.repeat(TRUTH, size, axis=0) * np.linspace(1, 1.1, size)[:, None]
     np.testing.assert_allclose(

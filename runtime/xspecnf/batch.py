@@ -1,0 +1,103 @@
+"""Many files with the same options: in order, each by itself, a failure being a result like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xspecnf.backends.base import Place
+from xspecnf.observation import read_observation
+from xspecnf.posterior import Posterior
+
+if TYPE_CHECKING:
+    from xspecnf.model import Model
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An observation of a batch that could not be done: its file and the error that says why."""
+
+    file: str
+    error: Exception
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to do with every file of a batch.
+
+    Attributes:
+        samples: posterior samples, at least 1.
+        seed: seed of the noise, the same for every file: a file's result does not depend on the batch.
+        refine: weigh the samples by the exact likelihood.
+        rmf, arf: response files in place of those that the header names.
+        background: background file in place of the header's; "none" for none on purpose.
+        systematic: fractional systematic error in place of the file's own.
+        reference_response: take the bundle's response where the files give none.
+
+    Raises:
+        ValueError: fewer than one sample, a negative seed, or a systematic error outside [0, 1).
+    """
+
+    samples: int = 1000
+    seed: int = 0
+    refine: bool = False
+    rmf: str | Path | None = None
+    arf: str | Path | None = None
+    background: str | Path | None = None
+    systematic: float | None = None
+    reference_response: bool = False
+
+    def __post_init__(self) -> None:
+        check_draw(self.samples, self.seed)
+        if self.systematic is not None and not 0 <= self.systematic < 1:
+            raise ValueError(f"the systematic error is a fraction in [0, 1), got {self.systematic}")
+
+
+def check_draw(samples: int, seed: int) -> None:
+    """Raise ValueError for fewer than one sample or a negative seed."""
+    if samples < 1:
+        raise ValueError(f"samples must be at least 1, got {samples}")
+    if seed < 0:
+        raise ValueError(f"seed must not be negative, got {seed}")
+
+
+def run_all(
+    model: Model, paths: Iterable[str | Path], job: Job, executor: Executor | None = None
+) -> Iterator[Posterior | Failure]:
+    """Run `job` on every file, here or on the executor's workers; results come in the order of `paths`."""
+    if executor is None:
+        return (run_one(model, path, job) for path in paths)
+    return executor.map(partial(_run_in_worker, model.bundle.path, model.backend.provider, job), paths)
+
+
+def run_one(model: Model, path: str | Path, job: Job) -> Posterior | Failure:
+    """Read one file and infer; whatever goes wrong with it comes back as a Failure, so that a batch goes on."""
+    try:
+        obs = read_observation(
+            path,
+            rmf=job.rmf,
+            arf=job.arf,
+            background=job.background,
+            systematic=job.systematic,
+            reference=model.reference_response if job.reference_response else None,
+            grid=model.bundle.grid,
+        )
+        return replace(model.infer(obs, job.samples, job.seed, job.refine), file=str(path))
+    except Exception as error:  # a file that breaks an assumption of ours must not stop the other files either
+        return Failure(str(path), error)
+
+
+def _run_in_worker(folder: Path, provider: Place, job: Job, path: str | Path) -> Posterior | Failure:
+    return run_one(_worker_model(folder, provider), path, job)
+
+
+@lru_cache(maxsize=4)
+def _worker_model(folder: Path, provider: Place) -> Model:
+    """One model a process and bundle, however many files the executor sends there."""
+    from xspecnf.model import load_model
+
+    return load_model(folder, provider)
