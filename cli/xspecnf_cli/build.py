@@ -17,14 +17,22 @@ def train(
     config: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The run's configuration, a TOML file.")],
     output: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run in it is taken up again.")],
     resume: Annotated[bool, typer.Option("--resume/--restart", help="Go on where the run stopped, or anew.")] = True,
-    real: Annotated[Path | None, typer.Option(help="Folder of real spectra to check the result on.")] = None,
+    real: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Folder of real spectra for the last stage.")
+    ] = None,
+    real_rmf: Annotated[Path | None, typer.Option(exists=True, help="Redistribution matrix of all of them.")] = None,
+    real_arfs: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Folder of the ARFs that their headers name.")
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Train the networks of a configuration, in all its stages."""
     with reported(debug), _extra("train"):
+        from xspecnf_train.real import RealFiles
         from xspecnf_train.run import train as run
 
-        run(config, output, resume=resume, real=real, report=partial(typer.echo, err=True))
+        spectra = RealFiles(real, real_rmf, real_arfs) if real else None
+        run(config, output, resume=resume, real=spectra, report=partial(typer.echo, err=True))
 
 
 def export(
