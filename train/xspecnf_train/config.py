@@ -55,13 +55,17 @@ class StageConfig:
 
 @dataclass(frozen=True)
 class RealConfig(StageConfig):
-    """Stage three, on real spectra: `simulated_share` of each batch stays simulated; `held_out` is the share of
-    observation ids that early stopping is judged on; each spectrum's labels are `labels` draws from its exact
-    posterior."""
+    """Stage three, on real spectra.
+
+    simulated_share of each batch stays simulated; held_out is the share of observation ids that early stopping is
+    judged on; each spectrum has `labels` draws from its exact posterior; systematic: fractional error, None for what
+    the files say.
+    """
 
     simulated_share: float = 0.5
     held_out: float = 0.2
     labels: int = 64
+    systematic: float | None = 0.015
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,14 @@ arXiv:2302.03026). Efficiency: effective sample size over samples, of importance
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from xspecnf.errors import XspecnfError
 from xspecnf.goodness import fit_statistic
 from xspecnf.importance import reweight
 from xspecnf.model import Model
-from xspecnf.observation import Observation, read_observation
-from xspecnf.ogip import read_spectrum
+from xspecnf.observation import Observation
 from xspecnf.parameters import from_unit, to_unit
 from xspecnf.sampling import draw
 from xspecnf.statistics import log_likelihood
@@ -65,7 +62,8 @@ def evaluate(
     real: observations whose reduced PGStat is reported too.
     """
     rng = np.random.default_rng([seed, 77])
-    batch = Simulator(_with_pool(simulator, 8 * spectra), model.reference_response, seed + 1_000_000).draw(spectra, rng)
+    fresh = Simulator(replace(simulator, pool=8 * spectra), model.reference_response, seed + 1_000_000)
+    batch = fresh.draw(spectra, rng)
     scores = _score(model, batch, samples, exact, rng, report)
     figures: dict[str, Any] = {
         "spectra": spectra,
@@ -82,10 +80,6 @@ def evaluate(
     if real:
         figures["real"] = real_figures(model, real, samples, exact)
     return figures
-
-
-def _with_pool(config: SimulatorConfig, pool: int) -> SimulatorConfig:
-    return SimulatorConfig(**(asdict(config) | {"pool": pool}))
 
 
 def _score(
@@ -173,28 +167,6 @@ def real_figures(model: Model, observations: Sequence[Observation], samples: int
         },
         "efficiency": {"median": _round(np.median(table[:, 3])), "q05": _round(np.quantile(table[:, 3], 0.05))},
     }
-
-
-def read_folder(
-    folder: Path,
-    rmf: Path | None,
-    arf_folder: Path | None,
-    systematic: float | None,
-    report: Callable[[str], None],
-) -> list[Observation]:
-    """Every spectrum below `folder` (.pha, .pi, .jsgrp, gzip or not); files that cannot be read are reported and left
-    out.
-
-    rmf: one RMF for all; arf_folder: where the ARFs that the headers name lie.
-    """
-    observations = []
-    for path in sorted(p for p in folder.rglob("*") if p.name.removesuffix(".gz").endswith((".pha", ".pi", ".jsgrp"))):
-        try:
-            arf = arf_folder / Path(read_spectrum(path).ancrfile).name if arf_folder else None
-            observations.append(read_observation(path, rmf=rmf, arf=arf, systematic=systematic))
-        except XspecnfError as error:
-            report(f"left out: {error}")
-    return observations
 
 
 def _round(value: float) -> float:

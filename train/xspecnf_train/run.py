@@ -13,16 +13,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from xspecnf.errors import InputError
 from xspecnf.response import Response, load_response
 
 from xspecnf_train.checkpoint import write_atomically
-from xspecnf_train.config import TrainConfig
+from xspecnf_train.config import RealConfig, TrainConfig
 from xspecnf_train.loop import Task, Trainer
 from xspecnf_train.losses import decoder_loss, joint_loss
 from xspecnf_train.model import FrozenGuard, Networks
+from xspecnf_train.real import RealFiles, RealSet, label_spectra, real_task
 from xspecnf_train.simulate import NoiseFree, Simulator
 
 WEIGHTS = "weights.safetensors"
@@ -32,14 +33,14 @@ def train(
     config: Path,
     output: Path,
     resume: bool = True,
-    real: Path | None = None,
+    real: RealFiles | None = None,
     report: Callable[[str], None] = print,
 ) -> Path:
     """Run the stages of the TOML `config` into the folder `output`, going on from its checkpoint if there is one and
     `resume`.
 
-    real: a folder of PHA files for stage three; without it that stage is left out, and the provenance says so. Returns
-    `output`. Raises InputError for a configuration or folder that cannot be used and TrainingFailed when the loss is no
+    real: the spectra of stage three; without them that stage is left out, and the provenance says so. Returns `output`.
+    Raises InputError for a configuration, folder or spectra that cannot be used and TrainingFailed when the loss is no
     number any more.
     """
     settings = TrainConfig.load(config)
@@ -56,6 +57,9 @@ def train(
     trainer.run(_decoder_task(networks, simulator), settings.decoder_stage)
     frozen = FrozenGuard.freeze(decoder=networks.decoder, rate=networks.flow.rate)
     trainer.run(_joint_task(networks, simulator, settings), settings.joint_stage)
+    if real and settings.real_stage:
+        spectra = _labelled(networks, trainer, real, settings.real_stage, response, output)
+        trainer.run(real_task(networks, simulator, spectra, settings.real_stage), settings.real_stage)
     frozen.verify()
     _finish(output, networks, trainer, settings, real)
     return output
@@ -101,8 +105,29 @@ def _joint_task(networks: Networks, simulator: Simulator, settings: TrainConfig)
     return Task("joint", networks, draw, loss)
 
 
+def _labelled(
+    networks: Networks,
+    trainer: Trainer,
+    real: RealFiles,
+    config: RealConfig,
+    response: Response,
+    output: Path,
+) -> RealSet:
+    """The labelled real spectra; the labels stay in the run, since stage three changes the network they come from."""
+    stored = output / "labels.safetensors"
+    if trainer.progress.stage == "real":
+        arrays = load_file(stored)
+        return RealSet(arrays["spectrum"], arrays["labels"], arrays["held_out"].numpy())
+    observations = real.read(config.systematic, response, trainer.report)
+    trainer.report(f"drawing the labels of {len(observations)} real spectra")
+    spectra = label_spectra(networks, observations, config, np.random.default_rng([trainer.seed, 3]))
+    arrays = {"spectrum": spectra.spectrum, "labels": spectra.labels, "held_out": torch.from_numpy(spectra.held_out)}
+    write_atomically(stored, save(arrays))
+    return spectra
+
+
 def _prepare(output: Path, config: Path, resume: bool) -> None:
-    """Make the run folder and keep a copy of the configuration in it; refuse to mix two configurations in one folder."""
+    """Make the run folder with a copy of the configuration; refuse to mix two configurations in one folder."""
     output.mkdir(parents=True, exist_ok=True)
     kept, text = output / "config.toml", config.read_bytes()
     if not resume:
@@ -110,15 +135,13 @@ def _prepare(output: Path, config: Path, resume: bool) -> None:
     elif kept.exists() and kept.read_bytes() != text and (output / "checkpoint.safetensors").exists():
         raise InputError(
             f"{output}: holds a run of another configuration than {config}; "
-            "choose another folder, or start over with --no-resume"
+            "choose another folder, or start over with --restart"
         )
     write_atomically(kept, text)
 
 
 def _response(settings: TrainConfig, config: Path, output: Path) -> Response:
-    """The reference response on the grid, from the configuration's files (relative to the configuration) or the run's
-    own copy.
-    """
+    """The reference response on the grid: the run's own copy, else made from the configuration's files."""
     stored = output / "response.npz"
     if not stored.exists():
         rmf, arf = (settings.response.get(key) for key in ("rmf", "arf"))
@@ -133,7 +156,7 @@ def _response(settings: TrainConfig, config: Path, output: Path) -> Response:
     return Response.load(stored)
 
 
-def _finish(output: Path, networks: Networks, trainer: Trainer, settings: TrainConfig, real: Path | None) -> None:
+def _finish(output: Path, networks: Networks, trainer: Trainer, settings: TrainConfig, real: RealFiles | None) -> None:
     """Write the final weights, the learning curve and the provenance."""
     progress = trainer.progress
     weights = {key: value.contiguous() for key, value in networks.state_dict().items()}
@@ -143,7 +166,7 @@ def _finish(output: Path, networks: Networks, trainer: Trainer, settings: TrainC
         "commit": _commit(),
         "seed": settings.seed,
         "stages": progress.done,
-        "real_spectra": str(real.name) if real else None,
+        "real_spectra": real.folder.name if real and "real" in progress.done else None,
         "simulated_spectra_seen": progress.spectra,
         "training_hours": round(progress.seconds / 3600, 3),
         "hardware": f"{platform.machine()}, {settings.threads} threads, CPU",
