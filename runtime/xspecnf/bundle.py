@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -77,8 +77,12 @@ class Bundle:
 
     @cached_property
     def reference_response(self) -> Response:
-        """The instrument's response on the grid, for spectra that come without one. Read when first asked for."""
-        return Response.load(self.path / RESPONSE_FILE, self.grid)
+        """The instrument's response on the grid, for spectra that come without one. Read when first asked for.
+
+        Its name says that it is the bundle's, so that it is known from the files that it was made of.
+        """
+        stored = Response.load(self.path / RESPONSE_FILE, self.grid)
+        return replace(stored, name=f"{stored.name} of bundle {self.name}")
 
 
 _UPDATE = "install the version of xspecnf that the bundle was exported with, or export the bundle again"
