@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from xspecnf_cli import build, infer, models, simulate
+from xspecnf_cli import build, evaluate, infer, models, simulate
 
 app = typer.Typer(
     help="X-ray spectra of black hole binaries to posteriors, in milliseconds and checked against exact physics.",
@@ -17,6 +17,7 @@ app.command()(infer.infer)
 app.command()(simulate.simulate)
 app.command()(build.train)
 app.command()(build.export)
+app.command()(evaluate.evaluate)
 app.add_typer(models.app, name="models")
 
 

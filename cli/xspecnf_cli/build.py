@@ -27,7 +27,7 @@ def train(
     debug: Debug = False,
 ) -> None:
     """Train the networks of a configuration, in all its stages."""
-    with reported(debug), _extra("train"):
+    with reported(debug), needs_extra("train"):
         from xspecnf_train.real import RealFiles
         from xspecnf_train.run import train as run
 
@@ -42,7 +42,7 @@ def export(
     debug: Debug = False,
 ) -> None:
     """Export a run as a model bundle, verified against the trained networks."""
-    with reported(debug), _extra("export"):
+    with reported(debug), needs_extra("export"):
         from xspecnf_export import export as write
 
         write(run, output, name)
@@ -50,7 +50,7 @@ def export(
 
 
 @contextmanager
-def _extra(verb: str) -> Iterator[None]:
+def needs_extra(verb: str) -> Iterator[None]:
     """Say which extra to install when a package of it is missing."""
     try:
         yield

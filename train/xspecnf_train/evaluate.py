@@ -48,7 +48,6 @@ class Scores:
 
 def evaluate(
     model: Model,
-    simulator: SimulatorConfig,
     spectra: int = 2160,
     samples: int = 1000,
     exact: int = 250,
@@ -62,7 +61,8 @@ def evaluate(
     real: observations whose reduced PGStat is reported too.
     """
     rng = np.random.default_rng([seed, 77])
-    fresh = Simulator(replace(simulator, pool=8 * spectra), model.reference_response, seed + 1_000_000)
+    simulator = replace(_simulator(model), pool=max(8 * spectra, 1000))
+    fresh = Simulator(simulator, model.reference_response, seed + 1_000_000)
     batch = fresh.draw(spectra, rng)
     scores = _score(model, batch, samples, exact, rng, report)
     figures: dict[str, Any] = {
@@ -80,6 +80,12 @@ def evaluate(
     if real:
         figures["real"] = real_figures(model, real, samples, exact)
     return figures
+
+
+def _simulator(model: Model) -> SimulatorConfig:
+    """The simulator's settings that the bundle was trained with; the default ones where it does not say."""
+    settings = model.bundle.provenance.get("configuration", {}).get("simulator", {})
+    return SimulatorConfig(**{key: tuple(v) if isinstance(v, list) else v for key, v in settings.items()})
 
 
 def _score(
