@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from xspecnf import load_model
 
 from xspecnf_cli.build import needs_extra
 from xspecnf_cli.errors import Debug, reported
@@ -40,6 +39,7 @@ def evaluate(
     Example: xspecnf evaluate nicer-bhb --spectra 500
     """
     with reported(debug), needs_extra("train"):
+        from xspecnf import load_model
         from xspecnf_train.evaluate import evaluate as measure
         from xspecnf_train.real import RealFiles
 

@@ -1,10 +1,11 @@
 """The few array operations that numpy and torch share, so that the physics is written once.
 
-Both libraries answer to the same names (exp, where, clip, ...) and to the same keywords (axis); all that has to be chosen is which
-of the two a formula calls, and where its constant tables live.
+Both libraries answer to the same names (exp, where, clip, ...) and to the same keywords (axis); all that has to be
+chosen is which of the two a formula calls, and where its constant tables live.
 """
 
 import sys
+from collections.abc import Callable
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
@@ -29,6 +30,21 @@ def like(constant: np.ndarray, x: Array) -> Array:
     return tensor.to(x.device) if constant.dtype.kind == "i" else tensor.to(x)
 
 
+def table_like(make: Callable[[], np.ndarray], x: Array) -> Array:
+    """The table that `make` returns, as :func:`like` gives it; converted once for each type and device."""
+    return _converted(make, namespace(x), x.dtype, getattr(x, "device", None))
+
+
+@lru_cache(maxsize=16)
+def _converted(make: Callable[[], np.ndarray], xp: ModuleType, dtype: Any, device: Any) -> Array:
+    return like(make(), np.empty(0, dtype) if xp is np else xp.empty(0, dtype=dtype, device=device))
+
+
+def as_index(x: Array) -> Array:
+    """Whole numbers of floating type as integers."""
+    return x.astype(np.int64) if namespace(x) is np else x.long()
+
+
 def lagrange_weights(t: Array) -> list[Array]:
     """Weights of the four-point Lagrange polynomial with nodes 0, 1, 2, 3 at the position t."""
     a, b, c = t - 1, t - 2, t - 3
@@ -43,7 +59,17 @@ def stencil(position: Array, size: int) -> tuple[Array, list[Array]]:
     xp = namespace(position)
     first = xp.clip(xp.floor(position) - 1, 0, size - 4)
     weights = lagrange_weights(position - first)
-    return (first.astype(np.int64) if xp is np else first.long()), weights
+    return as_index(first), weights
+
+
+def cubic_coefficients(values: Array) -> tuple[Array, Array, Array, Array]:
+    """Coefficients c0 .. c3 (S, m - 3) of the cubic through each four neighbours of `values` (S, m).
+
+    It reads c0 + c1 t + c2 t^2 + c3 t^3 with the neighbours at t = -1, 0, 1, 2: the polynomial of
+    :func:`lagrange_weights`, in the form that is cheap where many positions share their nodes.
+    """
+    a, b, c, d = values[:, :-3], values[:, 1:-2], values[:, 2:-1], values[:, 3:]
+    return b, c - a / 3 - b / 2 - d / 6, (a + c) / 2 - b, (d - a) / 6 + (b - c) / 2
 
 
 @lru_cache(maxsize=64)

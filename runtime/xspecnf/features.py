@@ -1,4 +1,5 @@
-"""What the network sees of a spectrum: channels on a unit scale in which exposure, number of detectors and response cancel.
+"""What the network sees of a spectrum: channels on a unit scale in which exposure, number of detectors and response
+cancel.
 
 With S counts, background B +- sigma, systematic error e and the sensitivity a = exposure x effective area x bin width
 (counts per photon/cm^2/s/keV):
@@ -6,8 +7,8 @@ With S counts, background B +- sigma, systematic error e and the sensitivity a =
     rate  = (S - B)/a,    error = sqrt(S + 1 + sigma^2 + (e (S - B))^2)/a,
     total = sum of rate x bin width over the band, likewise its error; held above half of that error
 
-Bins of bad quality are filled by interpolation and flagged. Two constant channels, ln total and ln of its relative error, go through the
-encoder unchanged: the flow measures the brightness against them.
+Bins of bad quality are filled by interpolation and flagged. Two constant channels, ln total and ln of its relative
+error, go through the encoder unchanged: the flow measures the brightness against them.
 """
 
 from typing import TYPE_CHECKING
@@ -51,7 +52,8 @@ def batch_features(
 ) -> np.ndarray:
     """The network's input for B spectra: all arguments (B, bins), `width` [keV] (bins,); returns (B, F, bins) float32.
 
-    counts, background and background_error are in counts of the source's exposure; sensitivity in counts per photon/cm^2/s/keV.
+    counts, background and background_error are in counts of the source's exposure; sensitivity in counts per
+    photon/cm^2/s/keV.
     """
     net = counts - background
     model_error = systematic * np.maximum(net, 0)
@@ -76,7 +78,9 @@ def batch_features(
 
 
 def filled(values: np.ndarray, good: np.ndarray) -> np.ndarray:
-    """`values` (B, bins) with the bins that are not good interpolated from their good neighbours; zero where there are none."""
+    """`values` (B, bins) with the bins that are not good interpolated from their good neighbours; zero where there are
+    none.
+    """
     if good.all():
         return values
     result = values.copy()

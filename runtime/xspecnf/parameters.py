@@ -9,7 +9,9 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter: its name here and in XSPEC, its unit and the interval of its uniform prior in `scale` ("linear" or "log10")."""
+    """One parameter: its name here and in XSPEC, its unit and the interval of its uniform prior in `scale` ("linear" or
+    "log10").
+    """
 
     name: str
     xspec: str
@@ -43,7 +45,9 @@ BHB_PARAMETERS = (
 def to_unit(theta: np.ndarray, parameters: Sequence[Parameter] = BHB_PARAMETERS) -> np.ndarray:
     """Physical theta (..., P) to coordinates of the prior's unit cube (..., P)."""
     columns = [
-        np.log10(theta[..., k] / p.low) / p.scaled_range if p.scale == "log10" else (theta[..., k] - p.low) / p.scaled_range
+        np.log10(theta[..., k] / p.low) / p.scaled_range
+        if p.scale == "log10"
+        else (theta[..., k] - p.low) / p.scaled_range
         for k, p in enumerate(parameters)
     ]
     return np.stack(columns, axis=-1)

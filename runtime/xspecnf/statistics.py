@@ -1,8 +1,9 @@
-"""PGSTAT: the likelihood of Poisson counts over a Gaussian background, as XSPEC computes it, with a systematic error of the model.
+"""PGSTAT: the likelihood of Poisson counts over a Gaussian background, as XSPEC computes it, with a systematic error of
+the model.
 
-All in counts of the source's exposure. S source counts, B background with error sigma, r = t_s/t_b (BACKSCAL and AREASCAL folded in),
-M model counts, e fractional systematic error of the model. The unknown true expectation y of a bin, source and background together, is
-profiled out:
+All in counts of the source's exposure. S source counts, B background with error sigma, r = t_s/t_b (BACKSCAL and
+AREASCAL folded in), M model counts, e fractional systematic error of the model. The unknown true expectation y of a
+bin, source and background together, is profiled out:
 
     y0 = M + r B,   s2 = (r sigma)^2 + (e M)^2,   a = y0 - s2,   y = [a + sqrt(a^2 + 4 S s2)]/2
     statistic = 2 [ y - S + S ln(S/y) + (y - y0)^2/(2 s2) ]                    S > 0
@@ -36,7 +37,9 @@ def pgstat_per_bin(
     y = _profiled(s, y0, s2)
     gaussian = s2 > 0
     safe_s2 = xp.where(gaussian, s2, s2 + 1)
-    positive = 2 * (y - s + s * xp.log(xp.clip(s, FLOOR, None) / y)) + xp.where(gaussian, (y - y0) ** 2 / safe_s2, 0 * y)
+    positive = 2 * (y - s + s * xp.log(xp.clip(s, FLOOR, None) / y)) + xp.where(
+        gaussian, (y - y0) ** 2 / safe_s2, 0 * y
+    )
     held = (y0 < s2) & (model_variance > 0)
     empty = xp.where(held, y0**2 / safe_s2, 2 * y0 - s2)
     empty = xp.where(gaussian, empty, 2 * y)
@@ -45,7 +48,9 @@ def pgstat_per_bin(
 
 
 def _profiled(s: Array, y0: Array, s2: Array) -> Array:
-    """The expectation y that the counts and the background prefer, at least FLOOR; the root is written so that it never cancels."""
+    """The expectation y that the counts and the background prefer, at least FLOOR; the root is written so that it never
+    cancels.
+    """
     xp = namespace(y0)
     a = y0 - s2
     root = xp.sqrt(a**2 + 4 * s * s2)
@@ -64,8 +69,9 @@ def pgstat(
 ) -> Array:
     """PGSTAT of each spectrum, summed over the bins (those that are `good`).
 
-    counts, background, background_error: (bins,) or (..., bins); model_counts: (..., bins); all in counts, the background's in counts of
-    its own exposure, `exposure_ratio` = t_s/t_b. systematic: fractional error of the model, per bin or one. Returns (...,).
+    counts, background, background_error: (bins,) or (..., bins); model_counts: (..., bins); all in counts, the
+    background's in counts of its own exposure, `exposure_ratio` = t_s/t_b. systematic: fractional error of the model,
+    per bin or one. Returns (...,).
     """
     bins = pgstat_per_bin(counts, model_counts, background, background_error, exposure_ratio, systematic)
     return bins.sum(axis=-1) if good is None else (bins * good).sum(axis=-1)

@@ -114,7 +114,7 @@ class TrainConfig:
             "encoder": encoder,
             "flow": FlowConfig(context_size=encoder.context_features, **tables.pop("flow")),
             "decoder": DecoderConfig(**tables.pop("decoder")),
-            "simulator": SimulatorConfig(**_tuples(tables.pop("simulator"))),
+            "simulator": SimulatorConfig.from_table(tables.pop("simulator")),
             "rate_stage": StageConfig(**tables.pop("rate_stage")),
             "decoder_stage": StageConfig(**tables.pop("decoder_stage")),
             "joint_stage": StageConfig(**tables.pop("joint_stage")),
@@ -124,7 +124,3 @@ class TrainConfig:
         if unknown:
             raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}")
         return cls(**built, **tables)
-
-
-def _tuples(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}

@@ -84,8 +84,7 @@ def evaluate(
 
 def _simulator(model: Model) -> SimulatorConfig:
     """The simulator's settings that the bundle was trained with; the default ones where it does not say."""
-    settings = model.bundle.provenance.get("configuration", {}).get("simulator", {})
-    return SimulatorConfig(**{key: tuple(v) if isinstance(v, list) else v for key, v in settings.items()})
+    return SimulatorConfig.from_table(model.bundle.provenance.get("configuration", {}).get("simulator", {}))
 
 
 def _score(

@@ -10,8 +10,9 @@ The prior is uniform on the unit cube, cut to sources that NICER can see: `count
 exposure and at most `rate_max` counts/s.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from xspecnf.features import batch_features
@@ -49,6 +50,14 @@ class SimulatorConfig:
     background_rate: tuple[float, float] = (0.3, 100.0)
     background_free: float = 0.15
     bad_share: float = 0.1
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any]) -> Self:
+        """From a TOML or JSON table, whose lists stand for the pairs."""
+        pairs: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in table.items()
+        }
+        return cls(**pairs)
 
     def __post_init__(self) -> None:
         for name in ("exposure", "counts", "detectors", "systematic", "background_rate"):

@@ -1,22 +1,23 @@
-"""simplcutx: a fraction of the disc's photons scattered by hot electrons (Steiner et al. 2009, PASP 121, 1279; 2017, ApJ 836, 119).
+"""simplcutx: a fraction of the disc's photons scattered by hot electrons (Steiner et al. 2009, PASP 121, 1279; 2017,
+ApJ 836, 119).
 
-The scattered spectrum is the steady state of the Kompaneets equation for the photon occupation u(x), x = E/511 keV, at the electron
-temperature theta = kT_e/511 keV, with photons injected as the disc emits them (q) and escaping at the rate beta x^2 u
-(Lightman & Zdziarski 1987, ApJ 319, 643; Zdziarski, Johnson & Magdziarz 1996, MNRAS 283, 193):
+The scattered spectrum is the steady state of the Kompaneets equation for the photon occupation u(x), x = E/511 keV, at
+the electron temperature theta = kT_e/511 keV, with photons injected as the disc emits them (q) and escaping at the rate
+beta x^2 u (Lightman & Zdziarski 1987, ApJ 319, 643; Zdziarski, Johnson & Magdziarz 1996, MNRAS 283, 193):
 
     d/dx[ c2 (theta u' + u) ] + q = beta x^2 u,        c2 = x^4/(1 + 4.6 x + 1.1 x^2)
     tau  = sqrt(2.25 + 3/(theta ((Gamma + 0.5)^2 - 2.25))) - 1.5
     beta = 1/(tau (1 + tau sigma_KN/(3 sigma_T))),     the second term tapering to 0 over x = 0.1 .. 1
 
-Finite volumes in log x conserve the photons exactly. The solution depends on Gamma and the seed alone, so it is solved once on a grid
-of (Gamma, kT_disk) and tabulated as ln n(E) over ln(E/kT_disk), in which it hardly changes with kT_disk.
+Finite volumes in log x conserve the photons exactly. The solution depends on Gamma and the seed alone, so it is solved
+once on a grid of (Gamma, kT_disk) and tabulated as ln n(E) over ln(E/kT_disk), in which it hardly changes with kT_disk.
 """
 
 from functools import cache
 
 import numpy as np
 
-from xspecnf.arrays import Array, like, namespace, stencil
+from xspecnf.arrays import Array, as_index, cubic_coefficients, like, namespace, stencil, table_like
 from xspecnf.physics import disc
 
 ELECTRON_TEMPERATURE = 100.0  # keV
@@ -39,8 +40,8 @@ Y_FIRST, Y_STRIDE, Y_NODES = -1400, 4, 860
 def kompaneets_coefficients(gamma: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The tridiagonal system of the steady Kompaneets equation in finite volumes.
 
-    gamma: (G,). Returns the flux coefficients `down`, `up` at the BINS - 1 inner edges, J = up u[k+1] - down u[k] with shape (BINS - 1,),
-    and the escape term beta x^2 dx (BINS, G).
+    gamma: (G,). Returns the flux coefficients `down`, `up` at the BINS - 1 inner edges, J = up u[k+1] - down u[k] with
+    shape (BINS - 1,), and the escape term beta x^2 dx (BINS, G).
     """
     theta = ELECTRON_TEMPERATURE / ELECTRON_MASS
     x = CENTRES / ELECTRON_MASS
@@ -59,15 +60,19 @@ def klein_nishina(x: np.ndarray) -> np.ndarray:
     x = np.asarray(x, dtype=float)
     big = np.maximum(x, 0.02)
     a = 1 + 2 * big
-    exact = 0.75 * ((1 + big) / big**3 * (2 * big * (1 + big) / a - np.log(a)) + np.log(a) / (2 * big) - (1 + 3 * big) / a**2)
+    exact = 0.75 * (
+        (1 + big) / big**3 * (2 * big * (1 + big) / a - np.log(a)) + np.log(a) / (2 * big) - (1 + 3 * big) / a**2
+    )
     series = 1 - 2 * x + 5.2 * x**2 - 13.3 * x**3
     return np.where(x < 0.02, series, exact)
 
 
 def scatter(seed: np.ndarray, gamma: np.ndarray) -> np.ndarray:
-    """Photons per bin of the solver's grid after scattering: seed (BINS, K) photons per bin, gamma (G,). Returns (BINS, G, K).
+    """Photons per bin of the solver's grid after scattering: seed (BINS, K) photons per bin, gamma (G,). Returns (BINS,
+    G, K).
 
-    The tridiagonal system is solved by elimination without pivoting, which is stable because the matrix is diagonally dominant by columns.
+    The tridiagonal system is solved by elimination without pivoting, which is stable because the matrix is diagonally
+    dominant by columns.
     """
     down, up, escape = kompaneets_coefficients(np.asarray(gamma, dtype=float))
     diagonal = escape.copy()
@@ -97,7 +102,8 @@ def _scattered_table() -> np.ndarray:
     scattered = scatter(seed, GAMMA_FIRST + GAMMA_STEP * np.arange(GAMMA_NODES))
     energy_index = np.clip(kt_index[:, None] + Y_FIRST + Y_STRIDE * np.arange(Y_NODES), 0, BINS - 1)
     table = scattered[energy_index, :, np.arange(KT_NODES)[:, None]] / width[energy_index][..., None]
-    return np.log(np.maximum(table, 1e-300).transpose(2, 0, 1)) - 2 * np.log(temperature)[:, None]
+    by_gamma = np.ascontiguousarray(table.transpose(2, 0, 1))
+    return np.log(np.maximum(by_gamma, 1e-300)) - 2 * np.log(temperature)[:, None]
 
 
 @cache
@@ -109,31 +115,39 @@ def _disc_table() -> np.ndarray:
 def density(energy: Array, gamma: Array, f_sc: Array, temperature: Array) -> Array:
     """Photons/cm^2/s/keV of simplcutx(ezdiskbb) with norm = 1.
 
-    energy: (n,) keV, ascending, within 0.002-200; gamma, f_sc, temperature [keV]: (S, 1). Returns (S, n). The sum of the scattered
-    and the direct photons is formed at the table's nodes of ln E/kT and interpolated from there in its logarithm.
+    energy: (n,) keV, ascending, within 0.002-200; gamma, f_sc, temperature [keV]: (S, 1). Returns (S, n). The sum of
+    the scattered and the direct photons is formed at the table's nodes of ln E/kT and interpolated from there in its
+    logarithm.
     """
     xp = namespace(temperature)
-    position = (xp.log(energy) - xp.log(temperature)) / (STEP * Y_STRIDE) - Y_FIRST / Y_STRIDE
-    y, weights = stencil(position, Y_NODES)
-    first = y[:, :1]
-    nodes = first + like(np.arange(int((y[:, -1] - y[:, 0]).max()) + 4), y)
-    direct = like(_disc_table(), temperature)[nodes]
-    ln_emitted = xp.log((1 - f_sc) * direct + f_sc * _scattered_at(nodes, gamma, temperature))
-    flat = y - first + like(np.arange(len(y))[:, None] * nodes.shape[1], y)
-    ln_emitted = ln_emitted.reshape(-1)
-    ln_density = sum(w * ln_emitted[flat + k] for k, w in enumerate(weights))
-    return temperature**2 * xp.exp(ln_density)
+    scale = STEP * Y_STRIDE
+    position = xp.log(energy) / scale - (xp.log(temperature) / scale + Y_FIRST / Y_STRIDE)
+    left = xp.floor(position)
+    interval = as_index(left - left[:, :1])
+    intervals = int(interval[:, -1].max()) + 1
+    nodes = as_index(left[:, :1]) + like(np.arange(-1, intervals + 2), interval)
+    c0, c1, c2, c3 = cubic_coefficients(_ln_emitted(xp.clip(nodes, 0, Y_NODES - 1), gamma, f_sc, temperature))
+    flat = interval + like(np.arange(len(interval))[:, None] * intervals, interval)
+    t = position - left
+    c0, c1, c2, c3 = (c.reshape(-1)[flat] for c in (c0, c1, c2, c3))
+    return temperature**2 * xp.exp(c0 + t * (c1 + t * (c2 + t * c3)))
+
+
+def _ln_emitted(nodes: Array, gamma: Array, f_sc: Array, temperature: Array) -> Array:
+    """ln of photons/cm^2/s/keV/keV^2, direct and scattered, at the `nodes` (S, m) of ln E/kT."""
+    direct = table_like(_disc_table, temperature)[nodes]
+    return namespace(temperature).log((1 - f_sc) * direct + f_sc * _scattered_at(nodes, gamma, temperature))
 
 
 def _scattered_at(nodes: Array, gamma: Array, temperature: Array) -> Array:
     """Scattered photons/cm^2/s/keV/keV^2 at the `nodes` (S, m) of ln E/kT, for gamma and temperature (S, 1)."""
     xp = namespace(temperature)
-    table = like(_scattered_table(), temperature).reshape(-1)
+    table = table_like(_scattered_table, temperature).reshape(-1)
     g, g_weights = stencil((gamma - GAMMA_FIRST) / GAMMA_STEP, GAMMA_NODES)
     t, t_weights = stencil(xp.log(temperature / CENTRES[KT_FIRST]) / (KT_STRIDE * STEP), KT_NODES)
     flat = (g * KT_NODES + t) * Y_NODES + nodes
     ln_scattered = sum(
-        gw * tw * table[flat + (i * KT_NODES + j) * Y_NODES]
+        gw * tw * table[(i * KT_NODES + j) * Y_NODES :][flat]
         for i, gw in enumerate(g_weights)
         for j, tw in enumerate(t_weights)
     )

@@ -1,7 +1,7 @@
 """ezdiskbb: the multicolour disc with zero torque at its inner edge (Zimmerman et al. 2005, ApJ 618, 832).
 
     T(r) = T* r^(-3/4) (1 - r^(-1/2))^(1/4),    r = R/R_in,    T_max = 0.487871 T*
-    N(E) = norm 4 pi/(h^3 c^2) (1 km/10 kpc)^2 E^2 INT_1^inf r dr / (exp(E/kT(r)) - 1)        photons/cm^2/s/keV
+    N(E) = norm 4 pi/(h^3 c^2) (1 km/10 kpc)^2 E^2 INT_1^inf r dr / (exp(E/kT(r)) - 1)   photons/cm^2/s/keV
          = norm kT_max^2 F(E/kT_max)
 
 One template F serves every temperature; it is tabulated as ln F over ln(E/kT_max).

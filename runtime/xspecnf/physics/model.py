@@ -25,8 +25,8 @@ BIN_WIDTH_MAX = 1.001 * comptonisation.STEP  # in ln E; wider bins are integrate
 def photons(theta: Array, energy_edges: np.ndarray) -> Array:
     """Photons/cm^2/s in each energy bin.
 
-    theta: (S, 5), numpy or torch, float32 or float64; differentiable in torch. energy_edges: (n+1,) keV, ascending, within 0.002-200.
-    Returns (S, n) of theta's library and type. Raises ValueError for other shapes or edges.
+    theta: (S, 5), numpy or torch, float32 or float64; differentiable in torch. energy_edges: (n+1,) keV, ascending,
+    within 0.002-200. Returns (S, n) of theta's library and type. Raises ValueError for other shapes or edges.
     """
     edges = np.asarray(energy_edges, dtype=float)
     if theta.ndim != 2 or theta.shape[1] != 5:
@@ -41,7 +41,8 @@ def photons(theta: Array, energy_edges: np.ndarray) -> Array:
 def expected_counts(theta: Array, obs: "Observation") -> Array:
     """Source counts expected in each bin of an observation, over its exposure and without its background.
 
-    theta: (S, 5), numpy or torch. Returns (S, bins). The photon density counts as uniform inside each of the model's bins.
+    theta: (S, 5), numpy or torch. Returns (S, bins). The photon density counts as uniform inside each of the model's
+    bins.
     """
     return photons(theta, MODEL_EDGES) @ like(_folding_matrix(obs.response), theta) * obs.exposure
 
