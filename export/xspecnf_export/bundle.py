@@ -1,0 +1,115 @@
+"""`xspecnf export`: a training run in, a model bundle out, written whole or not at all."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from xspecnf.bundle import MANIFEST_FILE, RESPONSE_FILE, SCHEMA, load_bundle
+from xspecnf.errors import BundleError, InputError
+from xspecnf.features import FEATURES
+from xspecnf.parameters import BHB_PARAMETERS
+from xspecnf.response import Response
+from xspecnf_train.config import TrainConfig
+from xspecnf_train.model import Networks
+
+from xspecnf_export.card import model_card
+from xspecnf_export.onnx import GRAPHS, write_graphs
+from xspecnf_export.verify import verify
+
+PHYSICS = {
+    "model": "tbabs(simplcutx(ezdiskbb))",
+    "abundances": "wilm",
+    "kT_e": 100.0,
+    "kT_e_unit": "keV",
+    "reflection_fraction": 0.0,
+}
+PRIOR = "uniform over the unit cube of the parameters' scaled bounds"
+
+
+def export(run: Path, bundle: Path, name: str | None = None) -> Path:
+    """Write the finished training `run` as the folder `bundle`, verified against the trained networks; returns it.
+
+    name: of the bundle, by default that of its folder. An existing bundle of that path is replaced.
+    Raises InputError for a run that cannot be read and BundleError for a folder that is no bundle, or graphs that
+    disagree.
+    """
+    config = TrainConfig.load(run / "config.toml")
+    networks = load_networks(run, config)
+    bundle = bundle.resolve()
+    _refuse_to_replace(bundle)
+    bundle.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{bundle.name}.", dir=bundle.parent) as scratch:
+        draft = Path(scratch) / "new"
+        draft.mkdir()
+        _write(draft, run, config, networks, name or bundle.name)
+        load_bundle(draft)
+        if bundle.exists():
+            bundle.rename(Path(scratch) / "old")
+        draft.rename(bundle)
+    return bundle
+
+
+def load_networks(run: Path, config: TrainConfig) -> Networks:
+    """The trained networks of a run. Raises InputError when its weights are missing or belong to other networks."""
+    path = run / "weights.safetensors"
+    networks = Networks(config)
+    try:
+        networks.load_state_dict(load_file(path))
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path}: no weights to export ({error}); let `xspecnf train` finish first") from error
+    except RuntimeError as error:
+        raise InputError(f"{path}: not the weights of {run / 'config.toml'} ({error}); train the run again") from error
+    return networks.eval().requires_grad_(False)
+
+
+def _refuse_to_replace(bundle: Path) -> None:
+    """Only a bundle may be replaced by a bundle."""
+    if bundle.exists() and not (bundle / MANIFEST_FILE).is_file():
+        raise BundleError(f"{bundle}: exists and is no bundle; give --output another folder, or remove this one")
+
+
+def _write(folder: Path, run: Path, config: TrainConfig, networks: Networks, name: str) -> None:
+    """All files of the bundle, the manifest last, since it holds the checksums of the others."""
+    response = Response.load(run / RESPONSE_FILE)
+    write_graphs(networks, folder)
+    manifest: dict[str, Any] = {
+        "schema": SCHEMA,
+        "name": name,
+        "version": config.version,
+        "description": config.description,
+        "instrument": "NICER",
+        "parameters": [asdict(parameter) for parameter in BHB_PARAMETERS],
+        "prior": PRIOR,
+        "grid": response.grid.to_dict(),
+        "inputs": list(FEATURES),
+        "physics": PHYSICS,
+        "tensors": {graph: {"inputs": inputs, "outputs": outputs} for graph, (inputs, outputs) in GRAPHS.items()},
+        "provenance": _read_json(run / "provenance.json") | {"configuration": asdict(config)},
+        "metrics": _read_json(run / "metrics.json"),
+        "verification": asdict(verify(networks, folder)),
+    }
+    shutil.copyfile(run / RESPONSE_FILE, folder / RESPONSE_FILE)
+    (folder / "README.md").write_text(model_card(manifest), encoding="utf-8")
+    manifest["files"] = {path.name: sha256(path) for path in sorted(folder.iterdir())}
+    (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def sha256(path: Path) -> str:
+    """The file's SHA-256 in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """What the run recorded in `path`; nothing if it did not. Raises InputError when the file is damaged."""
+    if not path.exists():
+        return {}
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not a readable JSON file ({error}); run the training or evaluation again") from error

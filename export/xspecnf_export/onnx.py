@@ -1,0 +1,81 @@
+"""The three networks as ONNX graphs: opset 17, IR 8, float32, batch and samples dynamic.
+
+The TorchScript exporter writes them, because its graphs are the plain ones: what the sampler's code says, node by node.
+"""
+
+import io
+import warnings
+from pathlib import Path
+
+import onnx
+import torch
+from onnx import ModelProto
+from torch import Tensor, nn
+from xspecnf_train.model import Networks
+from xspecnf_train.networks import BINS
+
+from xspecnf_export.sampler import Sampler
+
+OPSET, IR = 17, 8
+"""What onnxruntime 1.17 and all later ones read."""
+
+GRAPHS = {
+    "encoder": ({"spectrum": ["B", "F", BINS]}, {"context": ["B", "C"]}),
+    "flow": ({"context": ["B", "C"], "noise": ["B", "S", 5]}, {"theta": ["B", "S", 5], "log_prob": ["B", "S"]}),
+    "decoder": ({"theta": ["N", 5]}, {"spectrum": ["N", BINS]}),
+}
+"""Inputs and outputs of each graph; B spectra, S samples and N parameter sets are dynamic."""
+
+DYNAMIC = ("B", "S", "N")
+
+
+def write_graphs(networks: Networks, folder: Path) -> None:
+    """Write encoder.onnx, flow.onnx and decoder.onnx of the trained `networks` (float32) into `folder`."""
+    context = torch.zeros(2, networks.flow.config.context_size)
+    examples: dict[str, tuple[nn.Module, tuple[Tensor, ...]]] = {
+        "encoder": (networks.encoder, (torch.zeros(2, networks.encoder.config.channels, BINS),)),
+        "flow": (Sampler(networks.flow), (context, torch.zeros(2, 3, 5))),
+        "decoder": (networks.decoder, (torch.zeros(1, 5),)),
+    }
+    for name, (module, example) in examples.items():
+        onnx.save(_tidy(_trace(module.eval(), example, name)), folder / f"{name}.onnx")
+
+
+def _trace(module: nn.Module, example: tuple[Tensor, ...], name: str) -> ModelProto:
+    """The module's graph as the exporter gives it."""
+    inputs, outputs = GRAPHS[name]
+    axes = {
+        tensor: {axis: size for axis, size in enumerate(shape) if size in DYNAMIC}
+        for tensor, shape in (inputs | outputs).items()
+    }
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(), torch.no_grad():
+        # It warns that it is the older of torch's two exporters, and of traced sizes, which verify.py checks.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module,
+            example,
+            buffer,  # type: ignore[arg-type]
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_axes=axes,
+        )
+    return onnx.load_from_string(buffer.getvalue())
+
+
+def _tidy(model: ModelProto) -> ModelProto:
+    """Drop copies of constants and the exporter's notes on source files; check what is left."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    same = {n.output[0]: n.input[0] for n in model.graph.node if n.op_type == "Identity" and n.input[0] in constants}
+    kept = [node for node in model.graph.node if node.output[0] not in same]
+    for node in kept:
+        node.doc_string = ""
+        for i, name in enumerate(node.input):
+            node.input[i] = same.get(name, name)
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
+    model.ir_version = IR
+    onnx.checker.check_model(model)
+    return model

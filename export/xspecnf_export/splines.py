@@ -1,0 +1,106 @@
+"""The inverse of a rational-quadratic spline, written for a fast and branch-free graph.
+
+In unit coordinates Y = (y + bound)/(2 bound). With E = exp(logits), knots and sizes of all bins times sum(E) are one
+constant matrix times E; the bin is picked first and normalised afterwards, so nothing is a difference of cumulative
+sums. Inside the bin, with q the position from its bottom in units of its height, delta = height/width and d0, d1 the
+slopes at its ends,
+
+    s = d0 + d1 - 2 delta,  b = d0 - q s,  g = 2 delta q,  disc = (b - g)^2 + g (2 delta - g)  (never negative)
+    root = g / (b + sqrt(disc)),   d root/dq = (delta + s root (1 - root)) / sqrt(disc).
+
+Outside the bounds the spline is the identity: what clipping takes off is added back.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from xspecnf_train.flow import SplineTransform
+from xspecnf_train.splines import MIN_SLOPE, TAIL_LOGIT, knot_matrix
+
+LOGIT_BOUND = 60.0
+"""Logits are clipped to this: exp stays within float32, and a bin of weight exp(-60) is at its smallest size anyway."""
+
+Tables = tuple[Tensor, Tensor, Tensor]
+
+
+def constant(tensor: Tensor) -> nn.Parameter:
+    """A copy of trained numbers that nothing trains further."""
+    return nn.Parameter(tensor.detach().clone(), requires_grad=False)
+
+
+class InverseSpline(nn.Module):
+    """The inverse spline of one dimension, its parameters included: Y [B, 1, 1, S] -> X [B, 1, 1, S] and dX/dY.
+
+    order: the hidden units by degree; seen: how many of them the parameters depend on, none for the first dimension,
+    whose spline is a constant.
+    """
+
+    def __init__(self, spline: SplineTransform, dimension: int, order: Tensor, seen: int) -> None:
+        super().__init__()
+        self.bins = spline.num_bins
+        final = spline.autoregressive_net.final_layer
+        rows = slice(dimension * (3 * self.bins - 1), (dimension + 1) * (3 * self.bins - 1))
+        affine = torch.cat([final.bias[rows].unsqueeze(1), final.weight[rows][:, order[:seen]]], dim=1).detach()
+        self.sizes = constant(affine[: 2 * self.bins])
+        self.slopes = constant(_slope_rows(affine[2 * self.bins :]))
+        self.knots, self.picks, self.steps = (constant(matrix.to(affine.dtype)) for matrix in _matrices(self.bins))
+        tables = self._tables(torch.ones(1, 1, 1, 1, dtype=affine.dtype)) if not seen else ()
+        self.constants = nn.ParameterList(constant(table) for table in tables)
+
+    def forward(self, y: Tensor, units: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Invert `y`; units: a row of ones, then the hidden units seen, in blocks [B, 1, units, S]."""
+        knots, picks, slopes = tuple(self.constants) or self._tables(torch.cat(units, dim=2))
+        inside = y.clamp(0, 1)
+        knots, width_total, height_total = knots.split([self.bins + 1, 1, 1], dim=2)
+        raised = inside * height_total
+        chosen = self.steps @ (raised >= knots).to(y.dtype)
+        left, width, bottom, height = (picks * chosen).sum(dim=2, keepdim=True).split(1, dim=1)
+        d0, d1 = _softplus((slopes * chosen).sum(dim=2, keepdim=True)).split(1, dim=1)
+        delta = (height * width_total) / (width * height_total)
+        root, slope = _solve((raised - bottom) / height, delta, d0, d1)
+        return (left + root * width) / width_total + (y - inside), slope
+
+    def _tables(self, units: Tensor) -> Tables:
+        """Knots along Y and both sums of E [B, 1, K + 3, S]; the bins' left edges, widths, bottoms, heights [B, 4, K,
+        S] and
+        the logits of the slopes at their left and right ends [B, 2, K, S]."""
+        weights = (self.sizes @ units).clamp(-LOGIT_BOUND, LOGIT_BOUND).exp()
+        return self.knots @ weights, self.picks @ weights, self.slopes @ units
+
+
+def _softplus(logits: Tensor) -> Tensor:
+    """Slopes of their logits; log(1 + exp) costs onnxruntime a quarter of its Softplus."""
+    return MIN_SLOPE + torch.log(1 + torch.exp(logits))
+
+
+def _solve(q: Tensor, delta: Tensor, d0: Tensor, d1: Tensor) -> tuple[Tensor, Tensor]:
+    """Position along x inside the bin and dx/dy, by the formulae of the module's docstring."""
+    twice = 2 * delta
+    s = d0 + d1 - twice
+    b = d0 - q * s
+    g = twice * q
+    difference = b - g
+    square_root = torch.sqrt(difference * difference + g * (twice - g))
+    root = g / (b + square_root)
+    return root, (delta + s * root * (1 - root)) / (delta * square_root)
+
+
+def _slope_rows(rows: Tensor) -> Tensor:
+    """Rows for the slopes at inner knots [K - 1, n] -> at the left and right ends of the bins [2, K, n]."""
+    outer = functional.pad(rows.new_tensor([[TAIL_LOGIT]]), (0, rows.shape[1] - 1))
+    return torch.stack([torch.cat([outer, rows]), torch.cat([rows, outer])])
+
+
+def _matrices(bins: int) -> Tables:
+    """Three constant matrices, in float64.
+
+    E (of K widths, then K heights) to knots and sums [K + 3, 2K]: the K + 1 knots along Y, the last moved beyond the
+    interval, and the sums of E along X and Y. E to bins [4, K, 2K]: left edges, widths, bottoms, heights. All but the
+    sums are to be divided by their sum. "Y has passed the knot" to "Y is in the bin" [K, K + 1].
+    """
+    lower, sizes, total = knot_matrix(bins, torch.float64, torch.device("cpu")).T.contiguous().split([bins, bins, 1])
+    along_x, along_y = torch.eye(2, dtype=torch.float64)
+    sums = [torch.kron(axis, total) for axis in (2 * along_y, along_x, along_y)]
+    picks = torch.stack([torch.kron(axis, table) for axis in (along_x, along_y) for table in (lower, sizes)])
+    step = torch.eye(bins, bins + 1)
+    return torch.cat([torch.kron(along_y, lower), *sums]), picks, step - step.roll(1, dims=1)
