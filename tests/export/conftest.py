@@ -1,0 +1,64 @@
+"""A small finished run: real configuration and response, small networks whose weights were moved as training would."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from xspecnf.grid import NICER
+from xspecnf.response import Response
+from xspecnf_train.config import TrainConfig
+from xspecnf_train.model import Networks
+
+CONFIG = """
+name = "small"
+version = "0.0.1"
+description = "A small network for tests."
+seed = 1
+[simulator]
+[encoder]
+kind = "dense"
+context_size = 6
+width = 16
+blocks = 1
+[flow]
+gaussian_head = true
+head_features = 8
+transforms = 3
+hidden_features = 12
+num_blocks = 2
+num_bins = 6
+[decoder]
+hidden = [16, 240]
+recurrence_shortcut = true
+log_norm_linear = true
+[rate_stage]
+epochs = 1
+[decoder_stage]
+epochs = 1
+[joint_stage]
+epochs = 1
+"""
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished training run."""
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "config.toml").write_text(CONFIG)
+    networks = Networks(TrainConfig.load(folder / "config.toml"))
+    save_file(moved(networks).state_dict(), folder / "weights.safetensors")
+    Response(np.linspace(0.3, 10, 31), np.ones((30, NICER.bins)), "flat").save(folder / "response.npz")
+    (folder / "provenance.json").write_text('{"seed": 1, "hardware": "a test"}')
+    (folder / "metrics.json").write_text('{"coverage": {"1e3-1e4": 0.68}}')
+    return folder
+
+
+def moved(networks: torch.nn.Module, scale: float = 0.05) -> torch.nn.Module:
+    """The networks with every weight moved by normal noise of `scale`."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for weight in networks.parameters():
+            weight += scale * torch.randn(weight.shape, generator=generator)
+    return networks

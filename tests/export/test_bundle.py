@@ -1,0 +1,95 @@
+"""Export end to end: the bundle loads, says what it is, and is refused or left alone when something is wrong."""
+
+import json
+import shutil
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+from xspecnf.bundle import load_bundle
+from xspecnf.errors import BundleError, InputError
+from xspecnf_export import export
+from xspecnf_export.bundle import load_networks
+from xspecnf_export.onnx import write_graphs
+from xspecnf_export.verify import Difference, verify
+from xspecnf_train.config import TrainConfig
+
+
+@pytest.fixture(scope="module")
+def bundle(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export(run, tmp_path_factory.mktemp("bundles") / "small-bundle")
+
+
+def test_exported_bundle_loads(bundle: Path) -> None:
+    loaded = load_bundle(bundle)
+    assert loaded.name == "small-bundle"
+    assert loaded.metrics == {"coverage": {"1e3-1e4": 0.68}}
+    assert loaded.reference_response.name.startswith("flat")
+    assert [path.name for path in bundle.parent.iterdir()] == [bundle.name]
+
+
+def test_manifest_names_every_file_and_the_differences(bundle: Path) -> None:
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    assert set(manifest["files"]) | {"manifest.json"} == {path.name for path in bundle.iterdir()}
+    assert manifest["verification"]["rebuilt_theta"]["largest"] < 1e-9
+    assert manifest["provenance"]["configuration"]["flow"]["num_bins"] == 6
+    assert manifest["tensors"]["flow"]["inputs"]["noise"] == ["B", "S", 5]
+
+
+def test_graphs_hold_no_paths_and_load_in_old_runtimes(bundle: Path) -> None:
+    for graph in bundle.glob("*.onnx"):
+        model = onnx.load(graph)
+        assert model.ir_version <= 9
+        assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", 17)]
+        assert not any(node.doc_string for node in model.graph.node)
+        assert str(Path(__file__).parents[2]).encode() not in graph.read_bytes()
+
+
+def test_model_card_shows_the_figures(bundle: Path) -> None:
+    card = (bundle / "README.md").read_text()
+    assert "- coverage:\n  - 1e3-1e4: 0.68" in card
+    assert "| kT_disk | ezdiskbb.T_max | keV | 0.025 .. 4 | uniform, log10 |" in card
+
+
+def test_a_bundle_is_replaced_and_another_folder_is_not(run: Path, bundle: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "bundle"
+    shutil.copytree(bundle, copy)
+    (copy / "stale.txt").write_text("of an earlier export")
+    export(run, copy, name="renamed")
+    assert load_bundle(copy).name == "renamed"
+    assert not (copy / "stale.txt").exists()
+    (copy / "manifest.json").unlink()
+    with pytest.raises(BundleError, match="is no bundle"):
+        export(run, copy)
+
+
+def test_unfinished_run_is_refused(run: Path, tmp_path: Path) -> None:
+    shutil.copy(run / "config.toml", tmp_path)
+    with pytest.raises(InputError, match=r"weights\.safetensors: no weights"):
+        export(tmp_path, tmp_path / "bundle")
+
+
+def test_weights_of_another_configuration_are_refused(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    config = tmp_path / "run" / "config.toml"
+    config.write_text(config.read_text().replace("num_bins = 6", "num_bins = 7"))
+    with pytest.raises(InputError, match="not the weights of"):
+        export(tmp_path / "run", tmp_path / "bundle")
+
+
+@pytest.mark.parametrize("part", ["encoder", "flow", "decoder"])
+def test_graphs_of_other_weights_are_refused(run: Path, tmp_path: Path, part: str) -> None:
+    """A bias that is off by a hundredth is enough to be caught."""
+    networks = load_networks(run, TrainConfig.load(run / "config.toml"))
+    write_graphs(networks, tmp_path)
+    verify(networks, tmp_path)
+    with torch.no_grad():
+        next(reversed(list(getattr(networks, part).parameters()))).add_(0.01)
+    with pytest.raises(BundleError, match="disagree"):
+        verify(networks, tmp_path)
+
+
+def test_a_number_on_one_side_only_is_infinitely_far() -> None:
+    difference = Difference.between(torch.tensor([1.0, float("nan"), 3.0]), torch.tensor([1.0, 2.0, 3.0]))
+    assert (difference.median, difference.largest) == (0.0, float("inf"))
