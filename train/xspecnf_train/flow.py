@@ -13,7 +13,9 @@ On x: an optional conditional Gaussian, then masked autoregressive rational-quad
 arXiv:1906.04032) with a standard normal base, all of them nflows transforms.
 """
 
+import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -62,6 +64,7 @@ class FlowConfig:
     num_bins: int = 8
     tail_bound: float = 5.0
     activation: str = "relu"
+    rate_hidden: Sequence[int] = (64, 64)
     rate_floor: float = 0.003
     norm_low: float = 1e-2
     norm_high: float = 1e10
@@ -149,7 +152,7 @@ class PosteriorFlow(nn.Module):
     def __init__(self, config: FlowConfig) -> None:
         super().__init__()
         self.config = config
-        self.rate = nn.Sequential(nn.Linear(4, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 1))
+        self.rate = _rate_network(config.rate_hidden)
         self.transform = CompositeTransform(_transforms(config))
         self.base = StandardNormal([FEATURES])
         self.rate_shift: Tensor
@@ -206,6 +209,14 @@ class PosteriorFlow(nn.Module):
         """ln |dx/du| [N] of the brightness coordinates: the probit's slope is 1/phi(z)."""
         log_phi = -0.5 * (z.square() + math.log(2 * math.pi)).sum(dim=1)
         return math.log(self.config.log_norm_range) - error.log() - log_phi
+
+
+def _rate_network(hidden: Sequence[int]) -> nn.Sequential:
+    """Tanh layers of the widths `hidden` from the four shape parameters to ln R."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in itertools.pairwise((4, *hidden)):
+        layers += [nn.Linear(inputs, outputs), nn.Tanh()]
+    return nn.Sequential(*layers, nn.Linear(hidden[-1], 1))
 
 
 def _transforms(config: FlowConfig) -> list[Transform]:

@@ -24,7 +24,7 @@ from xspecnf_train.loop import Task, Trainer
 from xspecnf_train.losses import decoder_loss, joint_loss
 from xspecnf_train.model import FrozenGuard, Networks
 from xspecnf_train.real import RealFiles, RealSet, label_spectra, real_task
-from xspecnf_train.simulate import NoiseFree, Simulator
+from xspecnf_train.simulate import Simulator
 
 WEIGHTS = "weights.safetensors"
 
@@ -71,26 +71,26 @@ def _centre(networks: Networks, simulator: Simulator, rng: np.random.Generator) 
     last biases.
     """
     networks.encoder.standardise(torch.from_numpy(simulator.draw(8192, rng).features()))
-    clean = simulator.draw_noise_free(8192, rng)
-    nn.init.constant_(networks.flow.rate[-1].bias, float(clean.ln_unit_total.mean()))  # type: ignore[arg-type]
-    networks.decoder.centre(torch.from_numpy(clean.u).float(), torch.from_numpy(clean.log_rate).float())
+    _, totals = simulator.draw_totals(8192, rng)
+    nn.init.constant_(networks.flow.rate[-1].bias, float(totals.mean()))  # type: ignore[arg-type]
+    u, log_rate = simulator.draw_spectra(8192, rng)
+    networks.decoder.centre(torch.from_numpy(u).float(), torch.from_numpy(log_rate).float())
 
 
 def _rate_task(networks: Networks, simulator: Simulator) -> Task:
-    def loss(batch: NoiseFree, _: torch.Generator) -> Tensor:
-        u = torch.from_numpy(batch.u).float()
-        difference = networks.flow.rate(2 * u[:, :4] - 1)[:, 0] - torch.from_numpy(batch.ln_unit_total).float()
-        return difference.square().mean()
+    def loss(batch: tuple[np.ndarray, np.ndarray], _: torch.Generator) -> Tensor:
+        u, total = (torch.from_numpy(array).float() for array in batch)
+        return (networks.flow.rate(2 * u[:, :4] - 1)[:, 0] - total).square().mean()
 
-    return Task("rate", networks.flow.rate, simulator.draw_noise_free, loss)
+    return Task("rate", networks.flow.rate, simulator.draw_totals, loss)
 
 
 def _decoder_task(networks: Networks, simulator: Simulator) -> Task:
-    def loss(batch: NoiseFree, _: torch.Generator) -> Tensor:
-        decoded = networks.decoder(torch.from_numpy(batch.u).float())
-        return decoder_loss(decoded, torch.from_numpy(batch.log_rate).float())
+    def loss(batch: tuple[np.ndarray, np.ndarray], _: torch.Generator) -> Tensor:
+        u, log_rate = (torch.from_numpy(array).float() for array in batch)
+        return decoder_loss(networks.decoder(u), log_rate)
 
-    return Task("decoder", networks.decoder, simulator.draw_noise_free, loss)
+    return Task("decoder", networks.decoder, simulator.draw_spectra, loss)
 
 
 def _joint_task(networks: Networks, simulator: Simulator, settings: TrainConfig) -> Task:

@@ -109,17 +109,6 @@ class Batch:
             )
 
 
-@dataclass(frozen=True, eq=False)
-class NoiseFree:
-    """B noise-free spectra: u (B, 5), the ln of the total rate for unit norm [photons/cm^2/s] (B,) and log10 of the
-    rate (B, 240).
-    """
-
-    u: np.ndarray
-    ln_unit_total: np.ndarray
-    log_rate: np.ndarray
-
-
 class Simulator:
     """Draws batches; two simulators of one configuration, response and seed hold the same pool."""
 
@@ -129,6 +118,7 @@ class Simulator:
         rng = np.random.default_rng([seed, 0])
         self.u = rng.random((config.pool, 4), dtype=np.float32)
         self.ln_shape = unit_norm_spectra(self.u, response)
+        self.ln_unit_total = np.log(np.exp(self.ln_shape) @ WIDTH.astype(np.float32))
         self.ln_unit_rate = np.log(np.exp(self.ln_shape) @ (WIDTH * self.area).astype(np.float32))
 
     def draw(self, size: int, rng: np.random.Generator) -> Batch:
@@ -150,12 +140,15 @@ class Simulator:
             sensitivity=sensitivity,
         )
 
-    def draw_noise_free(self, size: int, rng: np.random.Generator) -> NoiseFree:
-        """As :meth:`draw`, without an observation: what the decoder and the brightness coordinate are fitted to."""
+    def draw_totals(self, size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Parameters u (B, 5) of visible sources and the ln of their total rate for unit norm [photons/cm^2/s] (B,)."""
         chosen, _, ln_norm = self._visible(size, rng)
-        ln_shape = self.ln_shape[chosen]
-        ln_total = np.log((np.exp(ln_shape) * WIDTH).sum(axis=1))
-        return NoiseFree(self._unit(chosen, ln_norm), ln_total, (ln_shape + ln_norm[:, None]) / np.log(10))
+        return self._unit(chosen, ln_norm), self.ln_unit_total[chosen]
+
+    def draw_spectra(self, size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Parameters u (B, 5) of visible sources and log10 of their noise-free rates [photons/cm^2/s/keV] (B, 240)."""
+        chosen, _, ln_norm = self._visible(size, rng)
+        return self._unit(chosen, ln_norm), (self.ln_shape[chosen] + ln_norm[:, None]) / np.log(10)
 
     def _unit(self, chosen: np.ndarray, ln_norm: np.ndarray) -> np.ndarray:
         return np.column_stack([self.u[chosen], (ln_norm - LN_NORM_LOW) / (LN_NORM_HIGH - LN_NORM_LOW)])
