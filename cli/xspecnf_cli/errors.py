@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Annotated
 
 import typer
+
 from xspecnf.errors import XspecnfError
 
 FAILED = 1

@@ -10,17 +10,17 @@ from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+
 from xspecnf.bundle import MANIFEST_FILE, RESPONSE_FILE, SCHEMA, load_bundle
 from xspecnf.errors import BundleError, InputError
 from xspecnf.features import FEATURES
 from xspecnf.parameters import BHB_PARAMETERS
 from xspecnf.response import Response
-from xspecnf_train.config import TrainConfig
-from xspecnf_train.model import Networks
-
 from xspecnf_export.card import model_card
 from xspecnf_export.onnx import GRAPHS, write_graphs
 from xspecnf_export.verify import verify
+from xspecnf_train.config import TrainConfig
+from xspecnf_train.model import Networks
 
 PHYSICS = {
     "model": "tbabs(simplcutx(ezdiskbb))",

@@ -11,10 +11,10 @@ import onnx
 import torch
 from onnx import ModelProto
 from torch import Tensor, nn
-from xspecnf_train.model import Networks
-from xspecnf_train.networks import BINS
 
 from xspecnf_export.sampler import Sampler
+from xspecnf_train.model import Networks
+from xspecnf_train.networks import BINS
 
 OPSET, IR = 17, 8
 """What onnxruntime 1.17 and all later ones read."""

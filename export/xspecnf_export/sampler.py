@@ -16,9 +16,9 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from xspecnf_train.flow import ACTIVATIONS, FEATURES, ConditionalGaussian, PosteriorFlow, SplineTransform
 
 from xspecnf_export.splines import InverseSpline, constant
+from xspecnf_train.flow import ACTIVATIONS, FEATURES, ConditionalGaussian, PosteriorFlow, SplineTransform
 
 Activation = Callable[[Tensor], Tensor]
 

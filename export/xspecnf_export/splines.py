@@ -14,6 +14,7 @@ Outside the bounds the spline is the identity: what clipping takes off is added 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
 from xspecnf_train.flow import SplineTransform
 from xspecnf_train.splines import MIN_SLOPE, TAIL_LOGIT, knot_matrix
 

@@ -15,10 +15,10 @@ import numpy as np
 import onnxruntime
 import torch
 from torch import Tensor
-from xspecnf.errors import BundleError
-from xspecnf_train.model import Networks
 
+from xspecnf.errors import BundleError
 from xspecnf_export.sampler import Sampler
+from xspecnf_train.model import Networks
 
 SPECTRA, SAMPLES = 200, 50
 TAIL_SPREAD = 2.5

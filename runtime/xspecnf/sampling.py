@@ -52,9 +52,7 @@ def draw(backend: Backend, context: Float32, samples: int, rng: np.random.Genera
     return Draws(u, log_q - np.log(acceptance) if kept else log_q, acceptance)
 
 
-def _run_flow(
-    backend: Backend, context: Float32, noise: Float32
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _run_flow(backend: Backend, context: Float32, noise: Float32) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     parts = [
         backend.sample(context[None], noise[None, start : start + CALL_SAMPLES])
         for start in range(0, len(noise), CALL_SAMPLES)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
+
 from xspecnf_cli.app import app
 
 Run = Callable[..., Result]

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from typer.testing import Result
+
 from xspecnf.goodness import fit_statistic
 from xspecnf.observation import read_observation
 from xspecnf.physics import expected_counts
@@ -119,5 +120,3 @@ def test_help_names_every_verb(run: Run) -> None:
     text = run("--help").stdout
     for verb in ("infer", "simulate", "train", "export", "models"):
         assert verb in text
-
-

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
 from xspecnf.features import FEATURES
 from xspecnf.grid import NICER
 from xspecnf.parameters import BHB_PARAMETERS

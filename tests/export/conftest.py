@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+
 from xspecnf.grid import NICER
 from xspecnf.response import Response
 from xspecnf_train.config import TrainConfig

@@ -7,6 +7,7 @@ from pathlib import Path
 import onnx
 import pytest
 import torch
+
 from xspecnf.bundle import load_bundle
 from xspecnf.errors import BundleError, InputError
 from xspecnf_export import export

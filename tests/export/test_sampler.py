@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
+
 from xspecnf_export.bundle import load_networks
 from xspecnf_export.onnx import write_graphs
 from xspecnf_export.sampler import Sampler

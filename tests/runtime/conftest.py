@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from xspecnf.bundle import load_bundle
 from xspecnf.grid import NICER
 from xspecnf.observation import Observation

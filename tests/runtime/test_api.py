@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+
 import xspecnf
 
 HEAVY = ("torch", "nflows", "onnx", "onnxruntime", "astropy", "scipy", "matplotlib", "typer")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from xspecnf.bundle import find_bundle, load_bundle, shipped_bundles
 from xspecnf.errors import BundleError
 from xspecnf.grid import NICER

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from xspecnf.formats.json import record
 from xspecnf.model import load_model
 from xspecnf.observation import Observation

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from xspecnf.goodness import fit_statistic
 from xspecnf.importance import reweight
 from xspecnf.observation import Observation, read_observation

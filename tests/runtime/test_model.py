@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from xspecnf import physics
 from xspecnf.backends.base import Place
 from xspecnf.backends.onnx import OnnxBackend, choose_provider

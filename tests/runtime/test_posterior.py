@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from xspecnf.parameters import BHB_PARAMETERS, from_unit
 from xspecnf.posterior import Diagnostics, Fit, Posterior, marginal, quantiles
 from xspecnf.verdict import Flag

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from xspecnf.verdict import Facts, Thresholds, judge
 
 GOOD = Facts(

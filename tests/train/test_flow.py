@@ -7,6 +7,7 @@ import pytest
 import torch
 from nflows.transforms.splines.rational_quadratic import unconstrained_rational_quadratic_spline
 from torch import Tensor
+
 from xspecnf.errors import InputError
 from xspecnf_train.flow import ConditionalGaussian, FlowConfig, PosteriorFlow
 from xspecnf_train.splines import rational_quadratic

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+
 from xspecnf.errors import InputError
 from xspecnf_train.networks import Decoder, DecoderConfig, Encoder, EncoderConfig, ResidualBlock
 

@@ -8,7 +8,6 @@ from typing import Any, Self
 
 from xspecnf.errors import InputError
 from xspecnf.features import CONSTANT_FEATURES, FEATURES
-
 from xspecnf_train.flow import FlowConfig
 from xspecnf_train.networks import DecoderConfig, EncoderConfig
 from xspecnf_train.simulate import SimulatorConfig

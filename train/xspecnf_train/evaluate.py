@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+
 from xspecnf.goodness import fit_statistic
 from xspecnf.importance import reweight
 from xspecnf.model import Model
@@ -19,7 +20,6 @@ from xspecnf.observation import Observation
 from xspecnf.parameters import from_unit, to_unit
 from xspecnf.sampling import draw
 from xspecnf.statistics import log_likelihood
-
 from xspecnf_train.simulate import Batch, Simulator, SimulatorConfig
 
 LEVELS = np.linspace(0.05, 0.95, 19)

@@ -25,8 +25,8 @@ from nflows.transforms.base import CompositeTransform, Transform
 from nflows.transforms.permutations import ReversePermutation
 from torch import Tensor, nn
 from torch.nn import functional
-from xspecnf.errors import InputError
 
+from xspecnf.errors import InputError
 from xspecnf_train.splines import rational_quadratic
 
 FEATURES = 5

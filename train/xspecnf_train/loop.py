@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from xspecnf.errors import XspecnfError
 
+from xspecnf.errors import XspecnfError
 from xspecnf_train.checkpoint import Progress, load_checkpoint, optimiser_tensors, restore_optimiser, save_checkpoint
 from xspecnf_train.config import StageConfig
 

@@ -12,8 +12,8 @@ import math
 
 import torch
 from torch import Tensor
-from xspecnf.features import FEATURES
 
+from xspecnf.features import FEATURES
 from xspecnf_train.config import StageConfig
 from xspecnf_train.model import Networks
 

@@ -12,6 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
 from xspecnf.errors import InputError
 
 BINS = 240

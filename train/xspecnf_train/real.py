@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+
 from xspecnf.errors import InputError, XspecnfError
 from xspecnf.features import features
 from xspecnf.observation import Observation, read_observation
@@ -22,7 +23,6 @@ from xspecnf.parameters import from_unit
 from xspecnf.physics import expected_counts
 from xspecnf.response import Response
 from xspecnf.statistics import log_likelihood
-
 from xspecnf_train.config import RealConfig
 from xspecnf_train.loop import Task
 from xspecnf_train.losses import joint_loss

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
+
 from xspecnf.errors import InputError
 from xspecnf.response import Response, load_response
-
 from xspecnf_train.checkpoint import write_atomically
 from xspecnf_train.config import RealConfig, TrainConfig
 from xspecnf_train.loop import Task, Trainer

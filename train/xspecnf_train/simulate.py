@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+
 from xspecnf.features import batch_features
 from xspecnf.grid import NICER
 from xspecnf.observation import Observation

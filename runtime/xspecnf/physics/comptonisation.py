@@ -36,6 +36,9 @@ GAMMA_FIRST, GAMMA_STEP, GAMMA_NODES = 1.24, 0.06, 48
 KT_FIRST, KT_STRIDE, KT_NODES = FIRST_SEED_BIN + 406, 16, 60  # 0.0207 to 4.7 keV
 Y_FIRST, Y_STRIDE, Y_NODES = -1400, 4, 860
 
+GAMMA_LIMITS = (GAMMA_FIRST, GAMMA_FIRST + GAMMA_STEP * (GAMMA_NODES - 1))
+KT_LIMITS = (float(CENTRES[KT_FIRST]), float(CENTRES[KT_FIRST + KT_STRIDE * (KT_NODES - 1)]))  # keV
+
 
 def kompaneets_coefficients(gamma: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The tridiagonal system of the steady Kompaneets equation in finite volumes.
@@ -124,7 +127,7 @@ def density(energy: Array, gamma: Array, f_sc: Array, temperature: Array) -> Arr
     position = xp.log(energy) / scale - (xp.log(temperature) / scale + Y_FIRST / Y_STRIDE)
     left = xp.floor(position)
     interval = as_index(left - left[:, :1])
-    intervals = int(interval[:, -1].max()) + 1
+    intervals = int(xp.log(energy[-1] / energy[0]) / scale) + 3  # enough for any temperature, rounding included
     nodes = as_index(left[:, :1]) + like(np.arange(-1, intervals + 2), interval)
     c0, c1, c2, c3 = cubic_coefficients(_ln_emitted(xp.clip(nodes, 0, Y_NODES - 1), gamma, f_sc, temperature))
     flat = interval + like(np.arange(len(interval))[:, None] * intervals, interval)

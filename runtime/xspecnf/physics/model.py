@@ -12,6 +12,7 @@ import numpy as np
 
 from xspecnf.arrays import Array, like
 from xspecnf.physics import absorption, comptonisation
+from xspecnf.physics.comptonisation import GAMMA_LIMITS, KT_LIMITS
 
 if TYPE_CHECKING:
     from xspecnf.observation import Observation
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
 
 # The model's own grid: the part of 2000 logarithmic bins over 0.002-200 keV that NICER's response sees.
 MODEL_EDGES = 0.002 * np.exp(comptonisation.STEP * np.arange(679, 1602))
+# What the tables hold: name, column, lowest and highest value.
+LIMITS = (
+    ("nH", 0, 0.0, 1e4),
+    ("Gamma", 1, *GAMMA_LIMITS),
+    ("f_sc", 2, 0.0, 1.00001),  # the prior's bound, rounded
+    ("kT_disk", 3, *KT_LIMITS),
+    ("norm", 4, 0.0, 1e30),
+)
 BIN_WIDTH_MAX = 1.001 * comptonisation.STEP  # in ln E; wider bins are integrated in parts
 
 
@@ -26,16 +35,26 @@ def photons(theta: Array, energy_edges: np.ndarray) -> Array:
     """Photons/cm^2/s in each energy bin.
 
     theta: (S, 5), numpy or torch, float32 or float64; differentiable in torch. energy_edges: (n+1,) keV, ascending,
-    within 0.002-200. Returns (S, n) of theta's library and type. Raises ValueError for other shapes or edges.
+    within 0.002-200. Returns (S, n) of theta's library and type. Raises ValueError for other shapes or edges, and for
+    parameters that are not numbers or lie outside what is tabulated.
     """
     edges = np.asarray(energy_edges, dtype=float)
+    _check(theta, edges)
+    parts = int(np.ceil(np.diff(np.log(edges)).max() / BIN_WIDTH_MAX))
+    fine = photons_in_narrow_bins(1.0 * theta, subdivided(edges, parts))
+    return fine if parts == 1 else fine.reshape(len(theta), len(edges) - 1, parts).sum(axis=2)
+
+
+def _check(theta: Array, edges: np.ndarray) -> None:
+    """Raise ValueError for what :func:`photons` does not take."""
     if theta.ndim != 2 or theta.shape[1] != 5:
         raise ValueError(f"theta must have the shape (S, 5), not {tuple(theta.shape)}")
     if edges.ndim != 1 or len(edges) < 2 or np.any(np.diff(edges) <= 0) or edges[0] < 0.0019 or edges[-1] > 201:
         raise ValueError("energy_edges must be ascending energies within 0.002-200 keV")
-    parts = int(np.ceil(np.diff(np.log(edges)).max() / BIN_WIDTH_MAX))
-    fine = photons_in_narrow_bins(theta, subdivided(edges, parts))
-    return fine if parts == 1 else fine.reshape(len(theta), -1, parts).sum(axis=2)
+    for name, index, low, high in LIMITS:
+        values = theta[:, index]
+        if not ((values >= low) & (values <= high)).all():
+            raise ValueError(f"theta: {name} must lie within {low:.4g} .. {high:.4g}")
 
 
 def expected_counts(theta: Array, obs: "Observation") -> Array:

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from xspecnf.companions import missing, search
 from xspecnf.ogip import read_spectrum
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from xspecnf import read_observation
 from xspecnf.errors import InputError
 from xspecnf.grid import NICER

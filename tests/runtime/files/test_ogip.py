@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+
 from xspecnf.errors import InputError
 from xspecnf.ogip import read_arf, read_rmf, read_spectrum
 

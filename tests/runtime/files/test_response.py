@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from xspecnf.errors import BundleError, InputError
 from xspecnf.grid import NICER
 from xspecnf.ogip import read_arf, read_rmf
