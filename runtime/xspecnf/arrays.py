@@ -26,7 +26,7 @@ def like(constant: np.ndarray, x: Array) -> Array:
         return constant if constant.dtype.kind == "i" else constant.astype(x.dtype, copy=False)
     import torch
 
-    tensor = torch.from_numpy(constant)
+    tensor = torch.tensor(constant)  # a copy: a response's matrix is read-only, which torch does not know
     return tensor.to(x.device) if constant.dtype.kind == "i" else tensor.to(x)
 
 

@@ -70,6 +70,7 @@ def transmission(nh: Array, energy_edges: np.ndarray) -> Array:
     """Mean transmission in each bin: nh (S, 1) in 1e22 cm^-2, energy_edges (n+1,) keV; returns (S, n)."""
     xp = namespace(nh)
     bins = _bin_averages(np.asarray(energy_edges, dtype=float).tobytes())
-    mean = sum(like(w, nh) * xp.exp(-nh * like(s, nh)) for s, w in zip(bins.nodes, bins.weights, strict=True))
+    low, high = (like(w, nh) * xp.exp(-nh * like(s, nh)) for s, w in zip(bins.nodes, bins.weights, strict=True))
+    mean = low + high
     mean[:, bins.uneven] = xp.exp(-nh[:, :, None] * like(bins.samples, nh)).mean(axis=2)
     return mean

@@ -13,6 +13,7 @@ Finite volumes in log x conserve the photons exactly. The solution depends on Ga
 once on a grid of (Gamma, kT_disk) and tabulated as ln n(E) over ln(E/kT_disk), in which it hardly changes with kT_disk.
 """
 
+import math
 from functools import cache
 
 import numpy as np
@@ -25,7 +26,7 @@ ELECTRON_MASS = 511.0  # keV
 SEED_ENERGY_MIN = 0.002  # keV: seeds below it are left out, as in the XSPEC spectra that this model is compared with
 
 # The solver's grid: 2e-4 keV to 3 MeV, low enough that photons scattered downwards stay on it.
-STEP = np.log(1e5) / 2000
+STEP = math.log(1e5) / 2000
 FIRST_SEED_BIN = 400
 BINS = 2875
 EDGES = SEED_ENERGY_MIN * np.exp((np.arange(BINS + 1) - FIRST_SEED_BIN) * STEP)
@@ -147,7 +148,7 @@ def _scattered_at(nodes: Array, gamma: Array, temperature: Array) -> Array:
     xp = namespace(temperature)
     table = table_like(_scattered_table, temperature).reshape(-1)
     g, g_weights = stencil((gamma - GAMMA_FIRST) / GAMMA_STEP, GAMMA_NODES)
-    t, t_weights = stencil(xp.log(temperature / CENTRES[KT_FIRST]) / (KT_STRIDE * STEP), KT_NODES)
+    t, t_weights = stencil(xp.log(temperature / KT_LIMITS[0]) / (KT_STRIDE * STEP), KT_NODES)
     flat = (g * KT_NODES + t) * Y_NODES + nodes
     ln_scattered = sum(
         gw * tw * table[(i * KT_NODES + j) * Y_NODES :][flat]

@@ -7,11 +7,12 @@
 One template F serves every temperature; it is tabulated as ln F over ln(E/kT_max).
 """
 
+import math
 from functools import cache
 
 import numpy as np
 
-from xspecnf.arrays import Array, like, namespace, stencil
+from xspecnf.arrays import Array, namespace, stencil, table_like
 
 HC_KEV_CM = 1.239841984e-7
 SPEED_OF_LIGHT = 2.99792458e10  # cm/s
@@ -19,14 +20,14 @@ KM_PER_10KPC = 1e5 / 3.0856775814913673e22
 FLUX_SCALE = 4 * np.pi * SPEED_OF_LIGHT / HC_KEV_CM**3 * KM_PER_10KPC**2
 PEAK_TEMPERATURE = 0.487871  # T_max / T*
 
-LN_X_MIN, LN_X_MAX, LN_X_STEP = np.log(1e-6), np.log(700.0), 0.02
+LN_X_MIN, LN_X_MAX, LN_X_STEP = math.log(1e-6), math.log(700.0), 0.02
 
 
 def template(x: np.ndarray) -> np.ndarray:
     """F(x) in photons/cm^2/s/keV for norm = 1, kT_max = 1 keV, at x = E/kT_max of any shape; integrated directly.
 
-    The radius runs as ln r = exp(s): the trapezoid rule in s converges exponentially, from the inner edge (where T falls to
-    zero) to radii whose whole spectrum lies below x.
+    The radius runs as ln r = exp(s): the trapezoid rule in s converges exponentially, from the inner edge (where T falls
+    to zero) to radii whose whole spectrum lies below x.
     """
     s = np.linspace(-40.0, np.log(60.0), 800)
     ln_r = np.exp(s)
@@ -48,7 +49,7 @@ def density(energy: Array, temperature: Array) -> Array:
     energy: (n,) keV; temperature: (S, 1) keV, the peak temperature. Returns (S, n).
     """
     xp = namespace(temperature)
-    table = like(_ln_template(), temperature)
+    table = table_like(_ln_template, temperature)
     ln_x = xp.clip(xp.log(energy) - xp.log(temperature), LN_X_MIN, LN_X_MAX)
     first, weights = stencil((ln_x - LN_X_MIN) / LN_X_STEP, len(table))
     ln_f = sum(w * table[first + k] for k, w in enumerate(weights))

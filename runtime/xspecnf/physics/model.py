@@ -49,7 +49,8 @@ def _check(theta: Array, edges: np.ndarray) -> None:
     """Raise ValueError for what :func:`photons` does not take."""
     if theta.ndim != 2 or theta.shape[1] != 5:
         raise ValueError(f"theta must have the shape (S, 5), not {tuple(theta.shape)}")
-    if edges.ndim != 1 or len(edges) < 2 or np.any(np.diff(edges) <= 0) or edges[0] < 0.0019 or edges[-1] > 201:
+    ascending = edges.ndim == 1 and len(edges) > 1 and np.all(np.diff(edges) > 0)  # False for NaN
+    if not (ascending and edges[0] > 0.0019 and edges[-1] < 201):
         raise ValueError("energy_edges must be ascending energies within 0.002-200 keV")
     for name, index, low, high in LIMITS:
         values = theta[:, index]
