@@ -1,0 +1,85 @@
+"""The whole road in miniature: a configuration is trained, stopped, resumed, exported and used on a real spectrum."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+import xspecnf
+from xspecnf_export import export
+from xspecnf_train.evaluate import evaluate
+from xspecnf_train.real import RealFiles
+from xspecnf_train.run import train
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = ROOT / "train" / "xspecnf_train" / "configs"
+EXAMPLES = ROOT / "examples" / "maxi_j1820"
+
+
+SMALL = {"pool": 1500, "epochs": 2, "steps": 2, "batch": 16, "labels": 8, "transforms": 2, "hidden_features": 16}
+
+
+def miniature(name: str, folder: Path) -> Path:
+    """A committed configuration with its own networks' kinds, cut down to seconds."""
+    text = (CONFIGS / f"{name}.toml").read_text().replace("../../../examples", str(ROOT / "examples"))
+    for key, value in SMALL.items():
+        text = re.sub(rf"(?m)^{key} = \d+", f"{key} = {value}", text)
+    path = folder / f"{name}.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.fixture(scope="module", params=["nicer-bhb", "paper"])
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp(request.param)
+    return train(miniature(request.param, folder), folder / "run", real=RealFiles(EXAMPLES), report=lambda _: None)
+
+
+def test_a_run_leaves_what_the_export_reads(run: Path) -> None:
+    assert {"config.toml", "response.npz", "weights.safetensors", "provenance.json"} <= {p.name for p in run.iterdir()}
+    provenance = json.loads((run / "provenance.json").read_text())
+    assert provenance["stages"] == ["rate", "decoder", "joint", "real"]
+    assert provenance["simulated_spectra_seen"] > 0
+    stages = [entry["stage"] for entry in json.loads((run / "curve.json").read_text())]
+    assert stages == ["rate", "rate", "decoder", "decoder", "joint", "joint", "real", "real"]
+
+
+def test_the_bundle_answers_for_a_real_spectrum(run: Path, tmp_path: Path) -> None:
+    model = xspecnf.load_model(export(run, tmp_path / "bundle"))
+    obs = xspecnf.read_observation(EXAMPLES / "1200120106.pha")
+    first, again = (model.infer(obs, samples=50, seed=3) for _ in range(2))
+    assert (first.theta == again.theta).all()
+    figures = evaluate(model, spectra=25, samples=20, exact=10, report=lambda _: None, real=[obs])
+    assert figures["all"]["spectra"] == 25
+    assert figures["all"]["reduced_pgstat"]["truth"]["mean"] == pytest.approx(1, abs=0.5)
+    assert figures["real"]["spectra"] == 1
+
+
+def test_a_killed_run_ends_where_an_undisturbed_one_does(tmp_path: Path) -> None:
+    config = miniature("nicer-bhb", tmp_path)
+    whole = train(config, tmp_path / "whole", report=lambda _: None)
+    stopped = tmp_path / "stopped"
+    with pytest.raises(KeyboardInterrupt):
+        train(config, stopped, report=_stop_at("joint 1/2"))
+    train(config, stopped, report=lambda _: None)
+    expected, found = (load_file(folder / "weights.safetensors") for folder in (whole, stopped))
+    assert all((expected[key] == found[key]).all() for key in expected)
+
+
+def test_another_configuration_cannot_take_over_a_run(tmp_path: Path) -> None:
+    config = miniature("nicer-bhb", tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "run", report=_stop_at("rate 1/2"))
+    config.write_text(config.read_text().replace("seed = ", "seed = 1"))
+    with pytest.raises(xspecnf.XspecnfError, match="another configuration"):
+        train(config, tmp_path / "run", report=lambda _: None)
+
+
+def _stop_at(message: str):
+    def report(text: str) -> None:
+        if text.startswith(message):
+            raise KeyboardInterrupt
+
+    return report
