@@ -26,8 +26,8 @@ LN_X_MIN, LN_X_MAX, LN_X_STEP = math.log(1e-6), math.log(700.0), 0.02
 def template(x: np.ndarray) -> np.ndarray:
     """F(x) in photons/cm^2/s/keV for norm = 1, kT_max = 1 keV, at x = E/kT_max of any shape; integrated directly.
 
-    The radius runs as ln r = exp(s): the trapezoid rule in s converges exponentially, from the inner edge (where T falls
-    to zero) to radii whose whole spectrum lies below x.
+    The radius runs as ln r = exp(s): the trapezoid rule in s converges exponentially, from the inner edge (where T
+    falls to zero) to radii whose whole spectrum lies below x.
     """
     s = np.linspace(-40.0, np.log(60.0), 800)
     ln_r = np.exp(s)
