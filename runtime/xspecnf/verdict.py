@@ -24,7 +24,7 @@ class Thresholds:
         edge_mass: posterior mass within the outer 1 % of a parameter's range; a flat posterior has 0.01 at each end.
         misfit_sigma: the best statistic lies so many sigma above its expectation dof, sigma = sqrt(2 dof) as for chi2.
         misfit_reject: reduced statistic beyond which no parameter means anything.
-        bad_bins: share of the bins that are lost to bad quality; the network never trained on gaps as wide.
+        bad_bins: share of the bins that are lost to bad quality; the network trained on gaps of up to a quarter.
         bad_bins_reject: the same, too many to go on.
         efficiency: effective share of the samples, when refined.
         ess_reject: fewer effective samples than this cannot carry a 68 % interval.
@@ -36,7 +36,7 @@ class Thresholds:
     edge_mass: float = 0.05
     misfit_sigma: float = 5.0
     misfit_reject: float = 5.0
-    bad_bins: float = 0.05
+    bad_bins: float = 0.25
     bad_bins_reject: float = 0.5
     efficiency: float = 0.05
     ess_reject: float = 20.0
