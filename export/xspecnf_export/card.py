@@ -80,11 +80,11 @@ def _metrics_row(name: str, figures: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _real(figures: Mapping[str, Any]) -> str:
-    statistic = figures["reduced_pgstat"]
+    statistic, efficiency = figures["reduced_pgstat"], figures["efficiency"]
     found = ", ".join(f"{name} {s['median']:.3g} (mean {s['mean']:.3g})" for name, s in statistic.items())
     return (
         f"\n{figures['spectra']} real spectra with a systematic error of {figures['systematic']:.2g}, median reduced "
-        f"PGStat: {found}; efficiency {figures['efficiency']['median']:.2g} (5 %: {figures['efficiency']['q05']:.2g}).\n"
+        f"PGStat: {found}; efficiency {efficiency['median']:.2g} (5 %: {efficiency['q05']:.2g}).\n"
     )
 
 

@@ -78,14 +78,14 @@ def batch_features(
 
 
 def filled(values: np.ndarray, good: np.ndarray) -> np.ndarray:
-    """`values` (B, bins) with the bins that are not good interpolated from their good neighbours; zero where there are
-    none.
+    """`values` (B, bins) with the bins that are not good interpolated from their good neighbours; a spectrum that has
+    none stays as it is.
     """
     if good.all():
         return values
     result = values.copy()
     index = np.arange(values.shape[1])
     for row, mask in zip(result, good.astype(bool), strict=True):
-        if not mask.all():
-            row[~mask] = np.interp(index[~mask], index[mask], row[mask]) if mask.any() else 0.0
+        if mask.any():
+            row[~mask] = np.interp(index[~mask], index[mask], row[mask])
     return result

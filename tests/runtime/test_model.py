@@ -153,11 +153,11 @@ def test_expected_counts_are_those_of_the_physics(model: Model, synthetic: Obser
 
 
 def test_bad_bins_do_not_count(model: Model, synthetic: Observation) -> None:
-    good = np.arange(240) >= 30
+    good = np.arange(240) >= 80
     spoilt = replace(synthetic, good=good, counts=np.where(good, synthetic.counts, 1e6))
     post = model.infer(spoilt, 10)
-    assert post.fit.bins == 210
-    assert post.fit.counts == synthetic.counts[30:].sum()
+    assert post.fit.bins == 160
+    assert post.fit.counts == synthetic.counts[80:].sum()
     assert "bad-bins" in [flag.name for flag in post.diagnostics.flags]
 
 

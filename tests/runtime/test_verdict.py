@@ -38,7 +38,7 @@ def test_a_good_fit_with_everything_known_is_good() -> None:
         ({"background": 6000}, "background-dominated", "caution"),
         ({"has_background": False, "background": 0}, "no-background", "caution"),
         ({"reference_response": True}, "reference-response", "caution"),
-        ({"bad_fraction": 0.1}, "bad-bins", "caution"),
+        ({"bad_fraction": 0.3}, "bad-bins", "caution"),
         ({"bad_fraction": 0.6}, "bad-bins", "reject"),
         ({"statistic": 2.4 * 235}, "misfit", "caution"),
         ({"statistic": 85 * 235}, "misfit", "reject"),
