@@ -38,7 +38,7 @@ def features(obs: "Observation") -> np.ndarray:
     width = obs.energy_hi - obs.energy_lo
     sensitivity = obs.exposure * obs.response.effective_area * width
     one = (x[None] for x in (obs.counts, obs.background, obs.background_error, obs.systematic, obs.good))
-    return batch_features(*one, sensitivity[None], width)[0]
+    return batch_features(*one, sensitivity=sensitivity[None], width=width)[0]
 
 
 def batch_features(
