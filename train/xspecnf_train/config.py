@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,6 +11,7 @@ from xspecnf.features import CONSTANT_FEATURES, FEATURES
 from xspecnf_train.flow import FlowConfig
 from xspecnf_train.networks import DecoderConfig, EncoderConfig
 from xspecnf_train.simulate import SimulatorConfig
+from xspecnf_train.tables import build
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,14 @@ class StageConfig:
         if self.schedule not in ("cosine", "plateau"):
             raise ValueError(f"schedule is {self.schedule!r}; use cosine or plateau")
         if (
-            min(self.epochs, self.steps, self.batch, self.warm_up) < 1
+            min(self.epochs, self.steps, self.batch, self.warm_up, self.plateau_patience) < 1
             or self.learning_rate <= 0
             or not 0 <= self.ema < 1
         ):
-            raise ValueError("epochs, steps, batch and warm_up must be at least 1, learning_rate positive, ema in 0..1")
+            raise ValueError(
+                "epochs, steps, batch, warm_up and plateau_patience must be at least 1, learning_rate positive, "
+                "ema at least 0 and below 1"
+            )
         if min(self.reconstruction, self.latent, self.flow, self.weight_decay) < 0:
             raise ValueError("the weights of the losses and the weight decay cannot be negative")
 
@@ -65,6 +69,13 @@ class RealConfig(StageConfig):
     held_out: float = 0.2
     labels: int = 64
     systematic: float | None = 0.015
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (0 <= self.simulated_share < 1 and 0 < self.held_out < 1 and self.labels > 0):
+            raise ValueError("simulated_share and held_out are shares below 1, held_out and labels above 0")
+        if self.systematic is not None and not 0 <= self.systematic < 1:
+            raise ValueError(f"systematic is a fraction below 1, not {self.systematic}")
 
 
 @dataclass(frozen=True)
@@ -95,31 +106,39 @@ class TrainConfig:
             raise InputError(f"{path}: not a readable TOML configuration ({error})") from error
         try:
             return cls.from_tables(tables)
-        except (TypeError, ValueError, KeyError, InputError) as error:
+        except InputError as error:
             raise InputError(f"{path}: {error}") from error
 
     @classmethod
     def from_tables(cls, tables: Mapping[str, Any]) -> Self:
-        """Build from the parsed tables; input channels and sizes that follow from one another are filled in."""
-        tables = dict(tables)
+        """Build from the parsed tables; input channels and sizes that follow from one another are filled in.
+
+        Raises InputError that names the section and the setting that is wrong.
+        """
         inputs = {
             "channels": len(FEATURES),
             "rate_channel": FEATURES.index("log_rate"),
             "rate_error_channel": FEATURES.index("log_rate_error"),
             "constant_channels": tuple(FEATURES.index(name) for name in CONSTANT_FEATURES),
         }
-        encoder = EncoderConfig(**inputs, **tables.pop("encoder"))
-        built = {
+        encoder = build(EncoderConfig, "[encoder]", _section(tables, "encoder"), **inputs)
+        context = {"context_size": encoder.context_features}
+        built: dict[str, Any] = {
             "encoder": encoder,
-            "flow": FlowConfig(context_size=encoder.context_features, **tables.pop("flow")),
-            "decoder": DecoderConfig(**tables.pop("decoder")),
-            "simulator": SimulatorConfig.from_table(tables.pop("simulator")),
-            "rate_stage": StageConfig(**tables.pop("rate_stage")),
-            "decoder_stage": StageConfig(**tables.pop("decoder_stage")),
-            "joint_stage": StageConfig(**tables.pop("joint_stage")),
-            "real_stage": RealConfig(**tables.pop("real_stage")) if "real_stage" in tables else None,
+            "flow": build(FlowConfig, "[flow]", _section(tables, "flow"), **context),
+            "decoder": build(DecoderConfig, "[decoder]", _section(tables, "decoder")),
+            "simulator": build(SimulatorConfig, "[simulator]", _section(tables, "simulator")),
         }
-        unknown = set(tables) - {f.name for f in fields(cls)}
-        if unknown:
-            raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}")
-        return cls(**built, **tables)
+        for stage in ("rate_stage", "decoder_stage", "joint_stage"):
+            built[stage] = build(StageConfig, f"[{stage}]", _section(tables, stage))
+        if "real_stage" in tables:
+            built["real_stage"] = build(RealConfig, "[real_stage]", _section(tables, "real_stage"))
+        rest = {name: value for name, value in tables.items() if name not in built}
+        return build(cls, "the top", rest, **built)
+
+
+def _section(tables: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The table [name]; InputError when there is none."""
+    if not isinstance(tables.get(name), Mapping):
+        raise InputError(f"there is no table [{name}]")
+    return tables[name]

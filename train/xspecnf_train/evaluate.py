@@ -21,6 +21,7 @@ from xspecnf.parameters import from_unit, to_unit
 from xspecnf.sampling import draw
 from xspecnf.statistics import log_likelihood
 from xspecnf_train.simulate import Batch, Simulator, SimulatorConfig
+from xspecnf_train.tables import build
 
 LEVELS = np.linspace(0.05, 0.95, 19)
 COUNT_EDGES = (1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1.5e8)
@@ -84,7 +85,8 @@ def evaluate(
 
 def _simulator(model: Model) -> SimulatorConfig:
     """The simulator's settings that the bundle was trained with; the default ones where it does not say."""
-    return SimulatorConfig.from_table(model.bundle.provenance.get("configuration", {}).get("simulator", {}))
+    table = model.bundle.provenance.get("configuration", {}).get("simulator", {})
+    return build(SimulatorConfig, f"{model.bundle.name}: provenance: simulator", table)
 
 
 def _score(

@@ -10,9 +10,8 @@ The prior is uniform on the unit cube, cut to sources that NICER can see: `count
 exposure and at most `rate_max` counts/s.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
 
 import numpy as np
 
@@ -33,10 +32,9 @@ class SimulatorConfig:
     """What is simulated; pairs are the ends of log-uniform intervals unless said otherwise.
 
     exposure [s]; counts: of the source, expected; rate_max: counts/s; detectors: FPMs, uniform, of the reference
-    response's 50; area_scatter: rms of the smooth, known distortion of the effective area; gain_scatter: rms of an
-    unknown gain error (the likelihood does not know of it: it widens the posterior beyond the likelihood's);
-    systematic: fractional error, and the share of spectra without any; background_rate [counts/s], and the share
-    without any; bad_share: share of spectra with bins of bad quality.
+    response's 50; area_scatter: rms of the smooth, known distortion of the effective area; systematic: fractional
+    error, and the share of spectra without any; background_rate [counts/s], and the share without any; bad_share: share
+    of spectra with bins of bad quality.
     """
 
     pool: int = 500_000
@@ -45,29 +43,20 @@ class SimulatorConfig:
     rate_max: float = 60_000.0
     detectors: tuple[int, int] = (40, 52)
     area_scatter: float = 0.02
-    gain_scatter: float = 0.0
     systematic: tuple[float, float] = (0.003, 0.03)
     systematic_free: float = 0.4
     background_rate: tuple[float, float] = (0.3, 100.0)
     background_free: float = 0.15
     bad_share: float = 0.1
 
-    @classmethod
-    def from_table(cls, table: Mapping[str, Any]) -> Self:
-        """From a TOML or JSON table, whose lists stand for the pairs."""
-        pairs: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in table.items()
-        }
-        return cls(**pairs)
-
     def __post_init__(self) -> None:
         for name in ("exposure", "counts", "detectors", "systematic", "background_rate"):
             low, high = getattr(self, name)
             if not 0 < low <= high:
-                raise ValueError(f"simulator: {name} must be an interval of positive numbers, not {(low, high)}")
+                raise ValueError(f"{name} must be an interval of positive numbers, not {(low, high)}")
         for name in ("systematic_free", "background_free", "bad_share"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"simulator: {name} is a share between 0 and 1, not {getattr(self, name)}")
+                raise ValueError(f"{name} is a share between 0 and 1, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True, eq=False)
