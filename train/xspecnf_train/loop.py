@@ -80,7 +80,9 @@ class Stage:
     def __init__(self, trainer: Trainer, task: Task, config: StageConfig) -> None:
         self.trainer, self.task, self.config, self.progress = trainer, task, config, trainer.progress
         self.trained = [p for p in task.module.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.AdamW(self.trained, lr=config.learning_rate, weight_decay=config.weight_decay)
+        self.optimiser = torch.optim.AdamW(
+            self.trained, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
         self.average = AveragedModel(task.module, multi_avg_fn=get_ema_multi_avg_fn(config.ema)) if config.ema else None
         self.best = _copy(task.module.state_dict())
         if trainer.restored:
