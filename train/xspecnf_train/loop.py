@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from xspecnf.errors import XspecnfError
+from xspecnf.errors import InputError, XspecnfError
 from xspecnf_train.checkpoint import Progress, load_checkpoint, optimiser_tensors, restore_optimiser, save_checkpoint
 from xspecnf_train.config import StageConfig
 
@@ -55,7 +55,16 @@ class Trainer:
         self.restored: dict[str, Tensor] = {}
         if self.path.exists():
             self.restored, self.progress = load_checkpoint(self.path)
-            networks.load_state_dict(_under("networks.", self.restored))
+            self._restore()
+
+    def _restore(self) -> None:
+        """Put the checkpoint's weights into the networks. Raises InputError when they are not theirs."""
+        try:
+            self.networks.load_state_dict(_under("networks.", self.restored))
+        except RuntimeError as error:
+            raise InputError(
+                f"{self.path}: the checkpoint of other networks; choose another folder, or remove it to start over"
+            ) from error
 
     def run(self, task: Task, config: StageConfig) -> None:
         """Run a stage to its end, from where the checkpoint left it; a finished stage is passed over."""
