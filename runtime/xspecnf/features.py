@@ -81,11 +81,10 @@ def filled(values: np.ndarray, good: np.ndarray) -> np.ndarray:
     """`values` (B, bins) with the bins that are not good interpolated from their good neighbours; a spectrum that has
     none stays as it is.
     """
-    if good.all():
-        return values
-    result = values.copy()
+    good = good.astype(bool)
     index = np.arange(values.shape[1])
-    for row, mask in zip(result, good.astype(bool), strict=True):
-        if mask.any():
-            row[~mask] = np.interp(index[~mask], index[mask], row[mask])
+    result = values.copy()
+    for k in np.flatnonzero(good.any(axis=1) & ~good.all(axis=1)):
+        bad = ~good[k]
+        result[k, bad] = np.interp(index[bad], index[good[k]], values[k, good[k]])
     return result
