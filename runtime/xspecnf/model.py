@@ -80,9 +80,11 @@ class Model:
 
         Raises:
             ValueError: fewer than one sample, or a negative seed.
-            InputError: the network places the whole posterior outside the prior.
+            InputError: no bin is good, or the network places the whole posterior outside the prior.
         """
         check_draw(samples, seed)
+        if not obs.good.any():
+            raise InputError(f"{obs.name}: every bin holds channels of bad quality; nothing is left to infer from")
         started = time.perf_counter()
         draws = self._draw(obs, samples, seed)
         theta = from_unit(draws.u, self.bundle.parameters)

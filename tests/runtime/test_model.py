@@ -152,6 +152,11 @@ def test_expected_counts_are_those_of_the_physics(model: Model, synthetic: Obser
     )
 
 
+def test_a_spectrum_without_a_good_bin_is_refused(model: Model, synthetic: Observation) -> None:
+    with pytest.raises(InputError, match="bad quality"):
+        model.infer(replace(synthetic, good=np.zeros(240, dtype=bool)), 10)
+
+
 def test_bad_bins_do_not_count(model: Model, synthetic: Observation) -> None:
     good = np.arange(240) >= 80
     spoilt = replace(synthetic, good=good, counts=np.where(good, synthetic.counts, 1e6))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from xspecnf.errors import InputError
 from xspecnf.features import features
 from xspecnf.grid import NICER
 from xspecnf.observation import read_observation
@@ -138,3 +139,19 @@ def test_observations_are_the_batch(batch: Batch, source: np.ndarray, response: 
     for k, obs in zip(range(5), batch.observations(response), strict=False):
         np.testing.assert_allclose(features(obs), spectrum[k], rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose(expected_counts(from_unit(batch.u[k : k + 1]), obs)[0], source[k], rtol=1e-9)
+
+
+def test_a_gain_error_moves_the_spectrum_along_the_energies(response: Response) -> None:
+    still = Simulator(SimulatorConfig(pool=POOL), response, seed=3)
+    shifted = Simulator(SimulatorConfig(pool=POOL, gain_scatter=0.03), response, seed=3)
+    edge = np.tanh((np.log(NICER.energy_lo + WIDTH / 2) - np.log(3.0)) / 0.05)[None].repeat(400, axis=0)
+    rng = np.random.default_rng(1)
+    assert np.array_equal(still._with_gain(edge, rng), edge)
+    crossing = [np.interp(0, row, NICER.energy_lo + WIDTH / 2) for row in shifted._with_gain(edge, rng)]
+    assert np.std(np.log(crossing)) == pytest.approx(0.03, rel=0.2)
+
+
+def test_nothing_visible_is_said(response: Response) -> None:
+    blind = Simulator(SimulatorConfig(pool=50, counts=(1e5, 2e5), rate_max=1.0), response, seed=3)
+    with pytest.raises(InputError, match="widen"):
+        blind.draw(5, np.random.default_rng(0))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xspecnf.errors import InputError
 from xspecnf.features import batch_features
 from xspecnf.grid import NICER
 from xspecnf.observation import Observation
@@ -32,9 +33,10 @@ class SimulatorConfig:
     """What is simulated; pairs are the ends of log-uniform intervals unless said otherwise.
 
     exposure [s]; counts: of the source, expected; rate_max: counts/s; detectors: FPMs, uniform, of the reference
-    response's 50; area_scatter: rms of the smooth, known distortion of the effective area; systematic: fractional
-    error, and the share of spectra without any; background_rate [counts/s], and the share without any; bad_share: share
-    of spectra with bins of bad quality.
+    response's 50; area_scatter: rms of the smooth, known distortion of the effective area; gain_scatter: rms of the
+    fractional gain error, which the likelihood does not know of: it trains posteriors wider than the likelihood's;
+    systematic: fractional error, and the share of spectra without any; background_rate [counts/s], and the share
+    without any; bad_share: share of spectra with bins of bad quality.
     """
 
     pool: int = 500_000
@@ -43,6 +45,7 @@ class SimulatorConfig:
     rate_max: float = 60_000.0
     detectors: tuple[int, int] = (40, 52)
     area_scatter: float = 0.02
+    gain_scatter: float = 0.0
     systematic: tuple[float, float] = (0.003, 0.03)
     systematic_free: float = 0.4
     background_rate: tuple[float, float] = (0.3, 100.0)
@@ -115,7 +118,8 @@ class Simulator:
         """One batch of `size` observations."""
         chosen, exposure, ln_norm = self._visible(size, rng)
         sensitivity = exposure[:, None] * WIDTH * self.area * self._area_factor(size, rng)
-        source = np.exp(self.ln_shape[chosen] + ln_norm[:, None]) * sensitivity
+        ln_rate = self._with_gain(self.ln_shape[chosen] + ln_norm[:, None], rng)
+        source = np.exp(ln_rate) * sensitivity
         background, error = self._background(exposure, rng)
         systematic = self._systematic(size, rng)
         expected = source * np.maximum(1 + systematic * rng.standard_normal(source.shape), 0)
@@ -156,8 +160,17 @@ class Simulator:
         low = np.maximum(LN_NORM_LOW, np.log(c.counts[0]) - ln_unit)
         high = np.minimum(LN_NORM_HIGH, np.log(np.minimum(c.counts[1], c.rate_max * exposure)) - ln_unit)
         kept = np.flatnonzero(rng.random(len(low)) * np.log(c.counts[1] / c.counts[0]) < high - low)
+        if len(kept) == 0:
+            raise InputError(f"simulator: no spectrum has {c.counts} counts below {c.rate_max} counts/s; widen these")
         kept = np.concatenate([kept, rng.choice(kept, max(size - len(kept), 0))])[:size]
         return chosen[kept], exposure[kept], low[kept] + rng.random(size) * (high - low)[kept]
+
+    def _with_gain(self, ln_rate: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """ln of the rates (B, 240) as a detector with a gain error sees them: at shifted energies."""
+        if not self.config.gain_scatter:
+            return ln_rate
+        gain = 1 + self.config.gain_scatter * rng.standard_normal(len(ln_rate))
+        return np.stack([np.interp(ENERGY * g, ENERGY, row) for g, row in zip(gain, ln_rate, strict=True)])
 
     def _area_factor(self, size: int, rng: np.random.Generator) -> np.ndarray:
         """Effective area over the reference's: the detectors in use and a smooth known distortion, (size, 240)."""
