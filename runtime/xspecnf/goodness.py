@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from xspecnf.importance import Reweighted
+from xspecnf.adaptive import Refined
 from xspecnf.observation import Observation
 from xspecnf.parameters import Parameter, to_unit
 from xspecnf.physics import expected_counts
@@ -68,10 +68,11 @@ def diagnose(
     edges: dict[str, float],
     acceptance: float,
     reference_response: bool,
-    reweighted: Reweighted | None,
+    refined: Refined | None,
 ) -> Diagnostics:
     """Judge a posterior: its data, its fit, its mass at the prior's `edges`, its weights where it was refined."""
     good = obs.good
+    weighing = refined.samples.result if refined else None
     facts = Facts(
         counts=float(obs.counts[good].sum()),
         background=float(obs.background[good].sum()),
@@ -83,8 +84,10 @@ def diagnose(
         dof=fit.dof,
         edge_mass=edges,
         acceptance=acceptance,
-        ess=reweighted.ess if reweighted else None,
-        efficiency=reweighted.efficiency if reweighted else None,
+        ess=weighing.ess if weighing else None,
+        efficiency=weighing.efficiency if weighing else None,
+        khat=weighing.khat if weighing else None,
+        evidence_excess=refined.evidence_excess if refined else None,
     )
     verdict = judge(facts)
     return Diagnostics(
@@ -93,6 +96,9 @@ def diagnose(
         acceptance=acceptance,
         ess=facts.ess,
         efficiency=facts.efficiency,
-        log_evidence=reweighted.log_evidence if reweighted else None,
-        log_evidence_error=reweighted.log_evidence_error if reweighted else None,
+        log_evidence=weighing.log_evidence if weighing else None,
+        log_evidence_error=weighing.log_evidence_error if weighing else None,
+        khat=facts.khat,
+        rounds=refined.rounds if refined else None,
+        evaluations=refined.evaluations if refined else None,
     )

@@ -4,8 +4,9 @@ With samples u_i of the proposal q on the unit cube, where the prior is 1,
 
     w_i = L(u_i) / q(u_i),   Z = mean(w),   ESS = (sum w)^2 / sum w^2,   sigma(ln Z) = sqrt((S/ESS - 1)/S)
 
-(e.g. Robert & Casella 2004, Monte Carlo Statistical Methods, ch. 3). Everything is done in logarithms. The ESS tells
-how far the network is off; it cannot see a mode that the network never proposes.
+(e.g. Robert & Casella 2004, Monte Carlo Statistical Methods, ch. 3), after the largest weights were smoothed
+(:mod:`xspecnf.pareto`). Everything is done in logarithms. The ESS tells how far the proposal is off; it cannot see a
+mode that is never proposed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from xspecnf.pareto import smooth
 
 Float64 = NDArray[np.float64]
 
@@ -28,6 +31,7 @@ class Reweighted:
         efficiency: ess/S.
         log_evidence: ln Z, prior normalised on its bounds.
         log_evidence_error: one standard deviation of ln Z, by the delta method; optimistic where efficiency is small.
+        khat: shape of the weights' tail, above 0.7 nothing here is reliable; None with too few samples to tell.
     """
 
     weights: Float64
@@ -35,6 +39,7 @@ class Reweighted:
     efficiency: float
     log_evidence: float
     log_evidence_error: float
+    khat: float | None
 
 
 def reweight(log_likelihood: Float64, log_q: Float64) -> Reweighted:
@@ -51,6 +56,7 @@ def reweight(log_likelihood: Float64, log_q: Float64) -> Reweighted:
     if not np.any(np.isfinite(log_w)):
         raise ValueError("no sample has a finite likelihood: nothing to weigh")
     size = len(log_w)
+    log_w, khat = smooth(log_w)
     top = log_w.max()
     w = np.exp(log_w - top)
     weights = w / w.sum()
@@ -61,4 +67,5 @@ def reweight(log_likelihood: Float64, log_q: Float64) -> Reweighted:
         efficiency=ess / size,
         log_evidence=float(top + np.log(w.mean())),
         log_evidence_error=float(np.sqrt(max(size / ess - 1, 0) / size)),
+        khat=khat,
     )

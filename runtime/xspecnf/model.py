@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xspecnf import physics
+from xspecnf.adaptive import PILOT, Refined, refine_draws
 from xspecnf.backends import Backend
 from xspecnf.backends.onnx import OnnxBackend, ProviderName
 from xspecnf.batch import Failure, Job, check_draw, run_all
@@ -18,13 +20,12 @@ from xspecnf.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
 from xspecnf.errors import InputError
 from xspecnf.features import features
 from xspecnf.goodness import EVALUATED, diagnose, edge_mass, goodness
-from xspecnf.importance import reweight
 from xspecnf.observation import Observation
 from xspecnf.parameters import from_unit
 from xspecnf.posterior import Posterior
 from xspecnf.response import Response
 from xspecnf.sampling import Draws, draw
-from xspecnf.statistics import log_likelihood
+from xspecnf.target import Target
 
 Float64 = NDArray[np.float64]
 
@@ -76,7 +77,8 @@ class Model:
             obs: the observation, on the bundle's grid.
             samples: how many, at least 1.
             seed: of the noise; the same seed gives the same samples.
-            refine: weigh the samples by the exact likelihood, and compute effective sample size and evidence.
+            refine: weigh the samples by the exact likelihood, replacing the network's draws by those of an adapted
+                proposal where that is better, and compute effective sample size and evidence.
 
         Raises:
             ValueError: fewer than one sample, or a negative seed.
@@ -86,11 +88,12 @@ class Model:
         if not obs.good.any():
             raise InputError(f"{obs.name}: every bin holds channels of bad quality; nothing is left to infer from")
         started = time.perf_counter()
-        draws = self._draw(obs, samples, seed)
-        theta = from_unit(draws.u, self.bundle.parameters)
-        counts = self.expected_counts(theta if refine else theta[:EVALUATED], obs)
-        reweighted = reweight(log_likelihood(counts, obs), draws.log_q) if refine else None
-        weights = reweighted.weights if reweighted else np.full(len(theta), 1 / len(theta))
+        draws = self._draw(obs, max(samples, PILOT) if refine else samples, seed)
+        refined = self._refine(obs, draws, samples, seed) if refine else None
+        u, log_q = (refined.samples.points.u, refined.samples.log_q) if refined else (draws.u, draws.log_q)
+        theta = from_unit(u, self.bundle.parameters)
+        counts = refined.samples.points.counts if refined else self.expected_counts(theta[:EVALUATED], obs)
+        weights = refined.samples.result.weights if refined else np.full(len(theta), 1 / len(theta))
         fit = goodness(theta, weights, counts, obs)
         edges = edge_mass(theta, weights, self.bundle.parameters)
         borrowed = obs.response.name == self.reference_response.name
@@ -100,10 +103,10 @@ class Model:
             seed=seed,
             parameters=self.bundle.parameters,
             theta=theta,
-            log_prob=draws.log_q - sum(np.log(p.scaled_range) for p in self.bundle.parameters),
+            log_prob=log_q - sum(np.log(p.scaled_range) for p in self.bundle.parameters),
             weights=weights,
             fit=fit,
-            diagnostics=diagnose(obs, fit, edges, draws.acceptance, borrowed, reweighted),
+            diagnostics=diagnose(obs, fit, edges, draws.acceptance, borrowed, refined),
             seconds=time.perf_counter() - started,
             notes=obs.notes,
         )
@@ -136,6 +139,11 @@ class Model:
         """
         job = Job(samples, seed, refine, rmf, arf, background, systematic, reference_response)
         return run_all(self, paths, job, executor)
+
+    def _refine(self, obs: Observation, draws: Draws, samples: int, seed: int) -> Refined:
+        """Samples of the exact posterior, from the network's draws."""
+        target = Target(obs, self.bundle.parameters, partial(self.expected_counts, obs=obs))
+        return refine_draws(target, draws.u, draws.log_q, samples, np.random.default_rng([seed, 1]))
 
     def _draw(self, obs: Observation, samples: int, seed: int) -> Draws:
         """Samples inside the prior; InputError where there are none."""

@@ -54,6 +54,9 @@ class Diagnostics:
         efficiency: ess over the number of samples; None unless refined.
         log_evidence: ln of the evidence with the prior normalised on its bounds; None unless refined.
         log_evidence_error: its standard deviation; None unless refined.
+        khat: shape of the weights' tail, reliable below 0.7; None unless refined, or with too few samples to tell.
+        rounds: of adaptation that led to the samples, 0 where they are the network's; None unless refined.
+        evaluations: of the exact physics in the refinement; None unless refined.
     """
 
     verdict: Level
@@ -63,6 +66,9 @@ class Diagnostics:
     efficiency: float | None = None
     log_evidence: float | None = None
     log_evidence_error: float | None = None
+    khat: float | None = None
+    rounds: int | None = None
+    evaluations: int | None = None
 
 
 @dataclass(frozen=True)
@@ -87,8 +93,9 @@ class Posterior:
         seed: seed of the noise; the same seed gives the same samples.
         parameters: names, units and bounds, in theta's order.
         theta: (S, 5) samples in physical units.
-        log_prob: (S,) ln of the network's posterior density with respect to the scaled parameters: log10 of those
-            with a logarithmic prior, the parameter itself where the prior is linear.
+        log_prob: (S,) ln of the density that drew the samples, the network's posterior or what refinement made of it,
+            with respect to the scaled parameters: log10 of those with a logarithmic prior, the parameter itself where
+            the prior is linear.
         weights: (S,) non-negative, sum 1: equal, or the importance weights of the exact likelihood when refined.
         fit: goodness of fit.
         diagnostics: verdict, effective sample size, evidence.

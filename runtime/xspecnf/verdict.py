@@ -28,6 +28,9 @@ class Thresholds:
         bad_bins_reject: the same, too many to go on.
         efficiency: effective share of the samples, when refined.
         ess_reject: fewer effective samples than this cannot carry a 68 % interval.
+        khat: shape of the weights' tail beyond which importance sampling converges too slowly to be trusted.
+        khat_reject: beyond which it does not converge.
+        evidence_sigma: by how much the network may find more evidence than the refined samples.
         acceptance: share of the network's draws inside the prior.
     """
 
@@ -40,6 +43,9 @@ class Thresholds:
     bad_bins_reject: float = 0.5
     efficiency: float = 0.05
     ess_reject: float = 20.0
+    khat: float = 0.7
+    khat_reject: float = 1.0
+    evidence_sigma: float = 5.0
     acceptance: float = 0.5
 
     def __post_init__(self) -> None:
@@ -64,6 +70,8 @@ class Facts:
         acceptance: share of the network's draws inside the prior.
         ess: effective sample size; None where no exact likelihood was computed.
         efficiency: ess over the number of samples; None likewise.
+        khat: shape of the weights' tail; None likewise, or where too few samples tell.
+        evidence_excess: of the network's draws over the refined samples [standard deviations]; None likewise.
     """
 
     counts: float
@@ -78,6 +86,8 @@ class Facts:
     acceptance: float = 1.0
     ess: float | None = None
     efficiency: float | None = None
+    khat: float | None = None
+    evidence_excess: float | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +110,8 @@ class Verdict:
 def judge(facts: Facts, thresholds: Thresholds | None = None) -> Verdict:
     """Look at every rule once; the worst flag decides."""
     limits = thresholds or Thresholds()
-    flags = (*_data_flags(facts, limits), *_fit_flags(facts, limits), *_posterior_flags(facts, limits))
+    rules = (_data_flags, _fit_flags, _posterior_flags, _weight_flags)
+    flags = tuple(flag for rule in rules for flag in rule(facts, limits))
     severities = {flag.severity for flag in flags}
     level: Level = "reject" if "reject" in severities else "caution" if severities else "good"
     return Verdict(level, flags)
@@ -140,9 +151,19 @@ def _posterior_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
         yield Flag("prior-edge", "caution", f"the posterior of {', '.join(edges)} piles up at the edge of the prior")
     if facts.acceptance < limits.acceptance:
         yield Flag("outside-prior", "reject", f"only {facts.acceptance:.1%} of the draws are inside the prior")
+
+
+def _weight_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
+    """Of a refined posterior; no other has these facts."""
     if facts.ess is None or facts.efficiency is None:
         return
     if facts.ess < limits.ess_reject or facts.efficiency < limits.efficiency:
         severity: Severity = "reject" if facts.ess < limits.ess_reject else "caution"
-        reason = f"network and exact likelihood disagree: {facts.ess:.0f} effective samples ({facts.efficiency:.1%})"
+        reason = f"the samples hardly follow the likelihood: {facts.ess:.0f} effective ones ({facts.efficiency:.1%})"
         yield Flag("low-ess", severity, reason)
+    if facts.khat is not None and facts.khat > limits.khat:
+        severity = "reject" if facts.khat > limits.khat_reject else "caution"
+        yield Flag("high-khat", severity, f"a few samples dominate: Pareto k {facts.khat:.2f} of the weights")
+    if facts.evidence_excess is not None and facts.evidence_excess > limits.evidence_sigma:
+        reason = f"the network found {facts.evidence_excess:.1f} sigma more evidence: part of the posterior may be lost"
+        yield Flag("evidence-mismatch", "caution", reason)

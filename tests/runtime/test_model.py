@@ -22,6 +22,7 @@ from xspecnf.goodness import fit_statistic, goodness
 from xspecnf.model import Model, load_model
 from xspecnf.observation import Observation
 from xspecnf.parameters import BHB_PARAMETERS, to_unit
+from xspecnf.pareto import smooth
 from xspecnf.posterior import Posterior
 from xspecnf.sampling import draw
 from xspecnf.simulation import Setup, simulate_file
@@ -108,9 +109,10 @@ def test_refining_weighs_by_the_exact_likelihood(model: Model, synthetic: Observ
     faint = replace(synthetic, exposure=synthetic.exposure / 1e4, counts=np.round(synthetic.counts / 1e4))
     post = model.infer(faint, 400, refine=True)
     likelihood = log_likelihood(model.expected_counts(post.theta, faint), faint)
-    log_w = likelihood - post.log_prob
+    log_w, khat = smooth(likelihood - post.log_prob)
     expected = np.exp(log_w - log_w.max())
-    np.testing.assert_allclose(post.weights, expected / expected.sum(), rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(post.weights, expected / expected.sum(), rtol=1e-5, atol=1e-12)
+    assert post.diagnostics.khat == pytest.approx(khat, rel=1e-4)
     assert post.diagnostics.ess == pytest.approx(1 / np.sum(post.weights**2))
     assert post.diagnostics.log_evidence is not None
     assert model.infer(faint, 400).diagnostics.ess is None

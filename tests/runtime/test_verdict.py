@@ -47,6 +47,9 @@ def test_a_good_fit_with_everything_known_is_good() -> None:
         ({"acceptance": 0.1}, "outside-prior", "reject"),
         ({"ess": 40, "efficiency": 0.04}, "low-ess", "caution"),
         ({"ess": 3, "efficiency": 0.003}, "low-ess", "reject"),
+        ({"khat": 0.8}, "high-khat", "caution"),
+        ({"khat": 1.2}, "high-khat", "reject"),
+        ({"evidence_excess": 6.0}, "evidence-mismatch", "caution"),
     ],
 )
 def test_each_rule(changes: dict[str, Any], flag: str, level: str) -> None:

@@ -1,0 +1,261 @@
+"""Refinement finds the exact posterior from imperfect draws: against converged posteriors, and part by part."""
+
+from __future__ import annotations
+
+from functools import partial
+from math import gamma, pi, sqrt
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xspecnf.adaptive import PILOT, Refined, effective, refine_draws, tempered
+from xspecnf.importance import reweight
+from xspecnf.mixture import NU, StudentMixture, blend, fit
+from xspecnf.observation import Observation, read_observation
+from xspecnf.parameters import BHB_PARAMETERS, from_unit, to_unit
+from xspecnf.pareto import fit_pareto, pareto_quantiles, smooth
+from xspecnf.peaks import climb, find_peaks
+from xspecnf.physics import expected_counts
+from xspecnf.posterior import quantiles
+from xspecnf.probit import from_normal, log_normal, to_normal
+from xspecnf.statistics import log_likelihood
+from xspecnf.target import Target, preferred_norm
+
+TRUTH = np.array([[0.6, 2.6, 0.03, 0.32, 1e4]])
+
+
+def target_of(obs: Observation) -> Target:
+    return Target(obs, BHB_PARAMETERS, partial(expected_counts, obs=obs))
+
+
+class Network:
+    """Stands in for an imperfect network: laws fitted to a posterior in probit space, shifted and stretched."""
+
+    def __init__(self, u: np.ndarray, shift: float, stretch: float, components: int = 1) -> None:
+        z = to_normal(u)
+        law = fit(z, np.ones(len(z)), components, np.random.default_rng(5))
+        self.law = StudentMixture(law.shares, law.means + shift * z.std(axis=0), stretch * law.roots)
+
+    def draw(self, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        z = self.law.draw(size, np.random.default_rng(seed))
+        return from_normal(z), self.law.log_density(z) - log_normal(z).sum(axis=1)
+
+
+# probit
+
+
+def test_probit_is_the_inverse_of_the_normal_law() -> None:
+    z = np.linspace(-6, 4, 101)
+    np.testing.assert_allclose(to_normal(from_normal(z)), z, atol=1e-7)
+    assert from_normal(np.array([0.0])) == 0.5
+    assert np.all(np.isfinite(to_normal(np.array([0.0, 1.0]))))
+    slope = (from_normal(z + 1e-5) - from_normal(z - 1e-5)) / 2e-5
+    np.testing.assert_allclose(np.log(slope), log_normal(z), atol=1e-4)
+
+
+# mixture
+
+
+def test_density_of_one_component_is_students() -> None:
+    law = StudentMixture(np.ones(1), np.full((1, 1), 2.0), np.full((1, 1, 1), 3.0))
+    t = (np.array([-4.0, 2.0, 11.0]) - 2) / 3
+    expected = gamma((NU + 1) / 2) / gamma(NU / 2) / sqrt(NU * pi) / 3 * (1 + t**2 / NU) ** (-(NU + 1) / 2)
+    np.testing.assert_allclose(np.exp(law.log_density(3 * t[:, None] + 2)), expected, rtol=1e-12)
+
+
+def two_modes() -> StudentMixture:
+    roots = np.array([[[0.1, 0.0], [0.08, 0.02]], [[1.0, 0.0], [0.0, 0.3]]])
+    return StudentMixture(np.array([0.3, 0.7]), np.array([[0.0, 0.0], [8.0, 1.0]]), roots)
+
+
+def test_draws_follow_the_density() -> None:
+    """Importance weights of one mixture under another average to one, and shares come out."""
+    law, rng = two_modes(), np.random.default_rng(1)
+    x = law.draw(20_000, rng)
+    assert np.mean(x[:, 0] < 3) == pytest.approx(0.3, abs=0.01)
+    wider = StudentMixture(law.shares, law.means + 0.05, 1.3 * law.roots)
+    x = wider.draw(20_000, rng)
+    assert np.mean(np.exp(law.log_density(x) - wider.log_density(x))) == pytest.approx(1, abs=0.03)
+
+
+def test_fit_recovers_two_modes_from_weighted_samples() -> None:
+    law, rng = two_modes(), np.random.default_rng(2)
+    proposal = blend([(0.5, law), (0.5, StudentMixture(np.ones(1), np.full((1, 2), 4.0), 4 * np.eye(2)[None]))])
+    x = proposal.draw(6000, rng)
+    found = fit(x, np.exp(law.log_density(x) - proposal.log_density(x)), 2, rng)
+    order = np.argsort(found.means[:, 0])
+    np.testing.assert_allclose(found.shares[order], law.shares, atol=0.03)
+    np.testing.assert_allclose(found.means[order], law.means, atol=0.1)
+    scales = found.roots @ found.roots.transpose(0, 2, 1)
+    np.testing.assert_allclose(scales[order], law.roots @ law.roots.transpose(0, 2, 1), rtol=0.2, atol=0.03)
+
+
+def test_fit_of_few_samples_is_a_density() -> None:
+    x = np.random.default_rng(3).standard_normal((4, 5))
+    assert np.all(np.isfinite(fit(x, np.ones(4), 6, np.random.default_rng(0)).log_density(x)))
+
+
+def test_shares_must_be_a_distribution() -> None:
+    with pytest.raises(ValueError, match="sum to 1"):
+        StudentMixture(np.array([0.5]), np.zeros((1, 2)), np.eye(2)[None])
+
+
+# pareto
+
+
+@pytest.mark.parametrize("k", [-0.3, 0.2, 0.7, 1.2])
+def test_pareto_fit_recovers_the_shape(k: float) -> None:
+    x = np.sort(pareto_quantiles(np.random.default_rng(0).random(5000), k, 2.0))
+    found, sigma = fit_pareto(x)
+    assert found == pytest.approx(k, abs=0.07)
+    assert sigma == pytest.approx(2.0, rel=0.1)
+
+
+def test_smoothing_keeps_the_order_and_bounds_the_largest() -> None:
+    log_w = 3 * np.random.default_rng(1).standard_normal(2000)
+    smoothed, khat = smooth(log_w)
+    assert khat is not None
+    assert khat > 0.5
+    assert smoothed.max() <= log_w.max()
+    np.testing.assert_array_equal(np.argsort(smoothed), np.argsort(log_w))
+    assert np.sum(smoothed != log_w) == int(np.ceil(3 * np.sqrt(2000)))
+
+
+def test_equal_weights_have_no_tail_and_few_weights_no_shape() -> None:
+    assert smooth(np.zeros(100))[1] == -np.inf
+    assert smooth(np.arange(10.0))[1] is None
+
+
+# target and peaks
+
+
+def test_coordinates_lead_there_and_back(synthetic: Observation) -> None:
+    target = target_of(synthetic)
+    u = to_unit(TRUTH) + 0.01 * np.random.default_rng(0).standard_normal((50, 5))
+    there = target.at_unit(u)
+    back = target.at(there.x)
+    np.testing.assert_allclose(back.u, u, atol=1e-12)
+    np.testing.assert_allclose(back.log_density, there.log_density, atol=1e-6)
+    likelihood = log_likelihood(expected_counts(from_unit(u), synthetic), synthetic)
+    np.testing.assert_allclose(there.log_density - there.log_volume, likelihood, atol=1e-6)
+    assert target.evaluations == 100
+
+
+def test_volume_is_the_determinant_of_the_map(synthetic: Observation) -> None:
+    target, h = target_of(synthetic), 1e-4
+    centre = target.at_unit(to_unit(TRUTH))
+    step = h * np.eye(5)
+    jacobian = (target.at(centre.x + step).u - target.at(centre.x - step).u) / (2 * h)
+    assert np.linalg.slogdet(jacobian)[1] == pytest.approx(centre.log_volume[0], abs=1e-5)
+
+
+def test_preferred_norm_is_the_likeliest(synthetic: Observation) -> None:
+    shape = expected_counts(TRUTH / [1, 1, 1, 1, 1e4], synthetic)
+    log_a, error = preferred_norm(shape, synthetic)
+    norms = np.exp(log_a + error * np.array([-1.0, 0.0, 1.0]))
+    low, best, high = log_likelihood(norms[:, None] * shape, synthetic)
+    assert low - best == pytest.approx(-0.5, abs=0.02)
+    assert high - best == pytest.approx(-0.5, abs=0.02)
+
+
+def test_outside_the_prior_there_is_nothing(synthetic: Observation) -> None:
+    target = target_of(synthetic)
+    x = target.at_unit(to_unit(TRUTH)).x
+    assert np.isneginf(target.at(x + np.array([0, 0, 0, 0, 1e5])).log_density[0])
+
+
+def test_ascents_meet_at_the_peak(synthetic: Observation) -> None:
+    """Two starts, one peak, stationary, a few standard deviations from the parameters that made the counts."""
+    target = target_of(synthetic)
+    truth = target.at_unit(to_unit(TRUTH))
+    starts = truth.x + np.array([[0.1, 0.3, -0.3, 0.05, 5.0], [-0.05, -0.3, 0.3, -0.05, 0.0]])
+    place = climb(target, starts)
+    away = truth.x - place.points.x
+    assert np.all(np.einsum("ki,kij,kj->k", away, place.curvature, away) < 30)
+    assert np.all(place.points.log_density >= truth.log_density)
+    peaks = find_peaks(target, starts)
+    assert len(peaks.shares) == 1
+    best = int(np.argmax(place.points.log_density))
+    whitened = peaks.roots[0].T @ place.curvature[best] @ peaks.roots[0]
+    np.testing.assert_allclose(whitened, np.eye(5), atol=0.01)
+
+
+# the whole
+
+
+def test_tempering_leaves_enough_samples() -> None:
+    log_w = 20 * np.random.default_rng(0).standard_normal(1000)
+    assert effective(log_w) < 5
+    weights = tempered(log_w)
+    assert 1 / np.sum(weights**2) == pytest.approx(60, rel=0.01)
+    mild = 0.1 * log_w / 20
+    np.testing.assert_allclose(tempered(mild), np.exp(mild) / np.exp(mild).sum())
+
+
+def load(shared: Path, name: str) -> tuple[Observation, np.ndarray]:
+    """An observation and the samples (4000, 5) of its converged posterior in the unit cube."""
+    with np.load(shared / "gold" / f"{name}.npz") as gold:
+        obs = read_observation(
+            shared / "gold" / f"{name}.pha",
+            rmf=shared / "nicer" / "response" / "nicer.rmf.gz",
+            arf=shared / "nicer" / "arf" / str(gold["arf"]),
+            systematic=float(gold["e_sys"]),
+        )
+        return obs, to_unit(gold["samples"])
+
+
+def refined(obs: Observation, network: Network, samples: int = 1000, seed: int = 0) -> Refined:
+    u, log_q = network.draw(max(samples, PILOT), seed)
+    return refine_draws(target_of(obs), u, log_q, samples, np.random.default_rng([seed, 1]))
+
+
+@pytest.mark.parametrize("name", ["syn_00", "syn_03", "syn_12", "syn_18"])
+def test_a_displaced_and_wide_network_is_refined_to_the_posterior(shared: Path, name: str) -> None:
+    obs, gold = load(shared, name)
+    found = refined(obs, Network(gold, shift=2, stretch=4))
+    weights, u = found.samples.result.weights, found.samples.points.u
+    assert found.pilot.result.efficiency < 0.1
+    assert found.samples.result.efficiency > 0.2
+    assert found.rounds > 0
+    equal = np.full(len(gold), 1 / len(gold))
+    for mine, truth in zip(u.T, gold.T, strict=True):
+        low, median, high = quantiles(mine, weights, np.array([0.16, 0.5, 0.84]))
+        expected = quantiles(truth, equal, np.array([0.16, 0.5, 0.84]))
+        width = expected[2] - expected[0]
+        assert median == pytest.approx(expected[1], abs=0.15 * width)
+        assert high - low == pytest.approx(width, rel=0.2)
+
+
+def test_two_modes_stay_two(shared: Path) -> None:
+    """A cool and a hot disc share the posterior as in the converged one, though the network favours one of them."""
+    obs, gold = load(shared, "syn_09")
+    cool = gold[:, 3] < 0.35
+    network = Network(np.concatenate([gold[cool][:200], gold[~cool]]), 0.3, 1.5, components=6)
+    found = refined(obs, network)
+    mass = found.samples.result.weights @ (found.samples.points.u[:, 3] < 0.35)
+    assert mass == pytest.approx(cool.mean(), abs=0.1)
+
+
+def test_evidence_is_that_of_a_large_independent_estimate(shared: Path) -> None:
+    obs, gold = load(shared, "syn_27")
+    u, log_q = Network(gold, 0, 1.2, components=4).draw(4000, 9)
+    target = target_of(obs)
+    points = target.at_unit(u)
+    independent = reweight(points.log_density - points.log_volume, log_q)
+    for seed in (0, 1):
+        result = refined(obs, Network(gold, 1, 3), seed=seed).samples.result
+        error = np.hypot(result.log_evidence_error, independent.log_evidence_error)
+        assert abs(result.log_evidence - independent.log_evidence) < 4 * error
+        assert error < 0.1
+
+
+def test_a_good_network_is_left_alone_and_a_seed_fixes_everything(shared: Path) -> None:
+    obs, gold = load(shared, "syn_00")
+    good = refined(obs, Network(gold, 0, 1, components=4), samples=700)
+    assert good.rounds == 0
+    assert good.evaluations == len(good.samples.points) == 700
+    one, other = (refined(obs, Network(gold, 2, 4), samples=100, seed=3) for _ in range(2))
+    np.testing.assert_array_equal(one.samples.points.u, other.samples.points.u)
+    np.testing.assert_array_equal(one.samples.result.weights, other.samples.result.weights)
+    assert one.samples.points.u.shape == (100, 5)
