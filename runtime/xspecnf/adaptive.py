@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xspecnf.importance import Reweighted, reweight
-from xspecnf.mixture import StudentMixture, blend, clusters, fit
+from xspecnf.mixture import StudentMixture, blend, fit
 from xspecnf.peaks import find_peaks
 from xspecnf.target import Points, Target, joined
 
@@ -35,13 +35,16 @@ PILOT = 500
 GOOD_NETWORK = 0.5
 """Efficiency at which the network's own draws are the answer."""
 
+TEMPERATURE = 3
 STARTS = 4
+"""Ascents; the peaks of a posterior differ in the disc's temperature, and so do these."""
+
 ROUND = 500
-MAX_ROUNDS = 4
-GOOD_ROUND = 0.7
+MAX_ROUNDS = 6
+GOOD_ROUND = 0.55
 """Efficiency that a further round would hardly improve."""
 
-FIRST_SHARE = 0.1
+FIRST_SHARE = 0.15
 """Of the first, widest proposal in all later ones."""
 
 TEMPERED = 60.0
@@ -139,7 +142,7 @@ def adapt(target: Target, pilot: Weighed, rng: np.random.Generator) -> tuple[Stu
 
 def _first(target: Target, pilot: Weighed, rng: np.random.Generator) -> StudentMixture:
     """Half on the peaks, half on the pilot as far as the likelihood leaves it."""
-    peaks = find_peaks(target, _starts(pilot.points, rng))
+    peaks = find_peaks(target, _starts(pilot.points))
     return blend([(0.5, peaks), (0.5, fit(pilot.points.x, tempered(pilot.log_w), PILOT_COMPONENTS, rng))])
 
 
@@ -153,13 +156,11 @@ def _learnt(points: Points, drawn_from: StudentMixture, pilot: Weighed, rng: np.
     return fit(x, weights, components, rng)
 
 
-def _starts(pilot: Points, rng: np.random.Generator) -> Float64:
-    """The best point of each cluster of the pilot (K, 5)."""
-    x = (pilot.x - pilot.x.mean(axis=0)) / (pilot.x.std(axis=0) + 1e-12)
-    nearest = clusters(x, np.ones(len(x)), STARTS, rng)
-    return np.array(
-        [pilot.x[np.argmax(np.where(nearest == k, pilot.log_density, -np.inf))] for k in np.unique(nearest)]
-    )
+def _starts(pilot: Points) -> Float64:
+    """The best point of the pilot in each part of its range of disc temperatures (K <= STARTS, 5)."""
+    z = pilot.x[:, TEMPERATURE]
+    part = np.floor(0.999 * STARTS * (z - z.min()) / (np.ptp(z) + 1e-12))
+    return np.array([pilot.x[np.argmax(np.where(part == k, pilot.log_density, -np.inf))] for k in np.unique(part)])
 
 
 def _completed(target: Target, pilot: Weighed, u: Float64, log_q: Float64, samples: int) -> Weighed:

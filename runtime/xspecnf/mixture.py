@@ -124,16 +124,14 @@ def _maximise(x: Float64, weights: Float64, members: Float64, stretch: Float64) 
     means = (pull @ x) / pull.sum(axis=1)[:, None]
     away = x - means[:, None]
     spread = np.einsum("ks,ksd,kse->kde", pull, away, away, optimize=True) / total[:, None, None]
-    roots = np.linalg.cholesky(_shrunk(spread, effective)).astype(np.float64)
+    roots = np.linalg.cholesky(_widened(spread, effective)).astype(np.float64)
     return StudentMixture(total / total.sum(), means, roots)
 
 
-def _shrunk(spread: Float64, effective: Float64) -> Float64:
-    """Scale matrices (K, d, d) towards their own diagonals, the more the fewer samples they rest on."""
+def _widened(spread: Float64, effective: Float64) -> Float64:
+    """Scale matrices (K, d, d), each wider by what its number of samples leaves unknown of it."""
     d = spread.shape[1]
-    trust = (effective / (effective + d))[:, None, None]
-    diagonal = spread * np.eye(d)
-    return trust * spread + (1 - trust) * diagonal + 1e-9 * np.eye(d)
+    return spread * (1 + (d + 1) / effective)[:, None, None] + 1e-9 * np.eye(d)
 
 
 def clusters(x: Float64, weights: Float64, number: int, rng: np.random.Generator) -> NDArray[np.intp]:

@@ -29,12 +29,18 @@ PRIOR_CURVATURE = np.array([1.0, 1.0, 1.0, 1.0, 1e-3])
 """The normal prior's; nearly none for the brightness, which the data alone hold."""
 
 FARTHEST = 7.0
+LONGEST = np.array([0.3, 0.3, 0.3, 0.3, 10.0])
+"""A longer step may jump from one peak to another."""
+
 ROUNDING = 1e-10
 
-NEGLIGIBLE = 1e-4
+NEGLIGIBLE = 1e-5
 """Peaks with a smaller share of the probability are dropped."""
 
-LEAST_SHARE = 0.05
+WIDENING = 1.4
+"""Of the Laplace widths: a peak that bends or leans is wider than its top tells."""
+
+LEAST_SHARE = 0.1
 """Of a peak that is kept: the Laplace estimate of its mass is a rough one."""
 
 
@@ -59,7 +65,7 @@ def find_peaks(target: Target, starts: Float64) -> StudentMixture:
             kept.append(int(k))
     mass = np.exp(log_mass[kept] - log_mass.max())
     shares = np.maximum(mass / mass.sum(), LEAST_SHARE)
-    return StudentMixture(shares / shares.sum(), place.points.x[kept], roots[kept])
+    return StudentMixture(shares / shares.sum(), place.points.x[kept], WIDENING * roots[kept])
 
 
 def climb(target: Target, starts: Float64) -> Place:
@@ -79,10 +85,11 @@ def climb(target: Target, starts: Float64) -> Place:
 
 
 def _damped_step(place: Place, damping: Float64) -> Float64:
-    """(F + lambda diag F)^-1 g (K, 5), solved with the diagonal scaled to one: widths differ by many decades."""
+    """(F + lambda diag F)^-1 g (K, 5), held to LONGEST; the diagonal is scaled to one, as widths differ by decades."""
     scale, correlation = _scaled(place.curvature)
     damped = correlation + damping[:, None, None] * np.eye(5)
-    return np.linalg.solve(damped, (place.gradient / scale)[:, :, None])[:, :, 0] / scale
+    step = np.linalg.solve(damped, (place.gradient / scale)[:, :, None])[:, :, 0] / scale
+    return step / np.maximum(1, np.max(np.abs(step) / LONGEST, axis=1, keepdims=True))
 
 
 def _covariance_roots(curvature: Float64) -> Float64:

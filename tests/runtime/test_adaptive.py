@@ -15,7 +15,7 @@ from xspecnf.mixture import NU, StudentMixture, blend, fit
 from xspecnf.observation import Observation, read_observation
 from xspecnf.parameters import BHB_PARAMETERS, from_unit, to_unit
 from xspecnf.pareto import fit_pareto, pareto_quantiles, smooth
-from xspecnf.peaks import climb, find_peaks
+from xspecnf.peaks import WIDENING, climb, find_peaks
 from xspecnf.physics import expected_counts
 from xspecnf.posterior import quantiles
 from xspecnf.probit import from_normal, log_normal, to_normal
@@ -177,7 +177,7 @@ def test_ascents_meet_at_the_peak(synthetic: Observation) -> None:
     peaks = find_peaks(target, starts)
     assert len(peaks.shares) == 1
     best = int(np.argmax(place.points.log_density))
-    whitened = peaks.roots[0].T @ place.curvature[best] @ peaks.roots[0]
+    whitened = peaks.roots[0].T @ place.curvature[best] @ peaks.roots[0] / WIDENING**2
     np.testing.assert_allclose(whitened, np.eye(5), atol=0.01)
 
 
