@@ -45,8 +45,9 @@ def infer(
         float | None, typer.Option(min=0, max=0.5, help="Fractional systematic error, in place of the file's.")
     ] = None,
     refine: Annotated[
-        bool, typer.Option("--refine/--no-refine", help="Weigh the samples by the exact likelihood.")
-    ] = False,
+        bool | None,
+        typer.Option("--refine/--no-refine", help="Make the posterior exact; by default for a single spectrum."),
+    ] = None,
     provider: Annotated[Provider, typer.Option(help="Where the networks run.")] = Provider.auto,
     output: Annotated[
         list[str] | None,
@@ -65,7 +66,7 @@ def infer(
             observations,
             samples=samples,
             seed=seed,
-            refine=refine,
+            refine=len(observations) == 1 if refine is None else refine,
             rmf=rmf,
             arf=arf,
             background=background,

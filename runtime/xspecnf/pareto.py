@@ -56,5 +56,6 @@ def fit_pareto(x: Float64) -> tuple[float, float]:
 
 
 def pareto_quantiles(p: Float64, k: float, sigma: float) -> Float64:
-    """Quantiles of the generalised Pareto law."""
-    return -sigma * np.log1p(-p) if abs(k) < 1e-9 else sigma * np.expm1(-k * np.log1p(-p)) / k
+    """Quantiles of the generalised Pareto law; those beyond any number's range are merely huge."""
+    exponential = -np.log1p(-p)
+    return sigma * exponential if abs(k) < 1e-9 else sigma * np.expm1(np.minimum(k * exponential, 600.0)) / k
