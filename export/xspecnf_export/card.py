@@ -60,8 +60,9 @@ def _metrics(metrics: Mapping[str, Any]) -> str:
     text = (
         f"{metrics['spectra']} fresh simulated spectra, {metrics['samples']} samples each; PGStat and efficiency from "
         f"{metrics['exact_samples']} of them. Coverage error: the largest difference from nominal over credible levels "
-        "of 5 to 95 % (and parameters; joint: TARP). PGStat: mean reduced statistic of one sample, of the posterior's "
-        "median point, of the best sample and of the true parameters. Efficiency: effective sample size over samples "
+        "of 5 to 95 % (and parameters; joint: TARP). PGStat: reduced statistic, mean and in brackets median, of one "
+        "sample, of the posterior's median point, of the best sample and of the true parameters. Efficiency: effective "
+        "sample size over samples "
         f"under the exact likelihood, without adaptation.\n\n{_table(head, rows)}"
     )
     return text + (_real(metrics["real"]) if "real" in metrics else "")
@@ -69,14 +70,15 @@ def _metrics(metrics: Mapping[str, Any]) -> str:
 
 def _metrics_row(name: str, figures: Mapping[str, Any]) -> tuple[str, ...]:
     coverage, statistic, efficiency = figures["coverage_error"], figures["reduced_pgstat"], figures["efficiency"]
-    values = (
-        coverage["marginal_max"],
-        coverage["joint_max"],
-        *(statistic[key]["mean"] for key in PGSTATS),
-        efficiency["median"],
-        efficiency["q05"],
+    return (
+        name,
+        str(figures["spectra"]),
+        f"{coverage['marginal_max']:.3f}",
+        f"{coverage['joint_max']:.3f}",
+        *(f"{statistic[key]['mean']:.3g} ({statistic[key]['median']:.3g})" for key in PGSTATS),
+        f"{efficiency['median']:.2g}",
+        f"{efficiency['q05']:.2g}",
     )
-    return (name, str(figures["spectra"]), *(f"{value:.3g}" for value in values))
 
 
 def _real(figures: Mapping[str, Any]) -> str:

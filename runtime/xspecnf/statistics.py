@@ -16,7 +16,8 @@ See the XSPEC manual, appendix "Statistics in XSPEC", for e = 0.
 
 from xspecnf.arrays import Array, namespace
 
-FLOOR = 1e-5  # counts: the least expectation that a logarithm sees
+FLOOR = 1e-5  # counts: the least expectation of a Poisson bin, as in XSPEC
+TINY = 1e-30  # counts: keeps a logarithm finite where a Gaussian bin's expectation underflows
 
 
 def pgstat_per_bin(
@@ -43,19 +44,20 @@ def pgstat_per_bin(
     held = (y0 < s2) & (model_variance > 0)
     empty = xp.where(held, y0**2 / safe_s2, 2 * y0 - s2)
     empty = xp.where(gaussian, empty, 2 * y)
-    variance_term = xp.where(model_variance > 0, xp.log((y + s2) / (y + background_variance)), 0 * y)
+    held_y = xp.clip(y, FLOOR, None)
+    variance_term = xp.where(model_variance > 0, xp.log((held_y + s2) / (held_y + background_variance)), 0 * y)
     return xp.where(s > 0, positive, empty) + variance_term
 
 
 def _profiled(s: Array, y0: Array, s2: Array) -> Array:
-    """The expectation y that the counts and the background prefer, at least FLOOR; the root is written so that it never
-    cancels.
+    """The expectation y that the counts and the background prefer, by a root that never cancels; without a Gaussian it
+    is the model's, at least FLOOR.
     """
     xp = namespace(y0)
     a = y0 - s2
     root = xp.sqrt(a**2 + 4 * s * s2)
-    stable = xp.where(a >= 0, (a + root) / 2, 2 * s * s2 / xp.clip(root - a, 1e-30, None))
-    return xp.clip(xp.where(s2 > 0, stable, y0), FLOOR, None)
+    stable = xp.where(a >= 0, (a + root) / 2, 2 * s * s2 / xp.clip(root - a, TINY, None))
+    return xp.where(s2 > 0, xp.clip(stable, TINY, None), xp.clip(y0, FLOOR, None))
 
 
 def pgstat(

@@ -196,3 +196,11 @@ def test_the_likelihood_of_a_converged_posterior(shared: Path, name: str) -> Non
     tolerance = WIDER.get(name.rpartition("_")[0], TOLERANCE)
     assert np.abs(difference).max() < tolerance
     assert np.sqrt(np.mean(difference**2)) < tolerance / 2
+
+
+def test_a_count_in_an_all_but_empty_bin_costs_what_it_should() -> None:
+    """A floor on the expectation would make the background's tiny error pay for it: 1e10 instead of 45."""
+    arguments = (np.array([1.0]), np.array([1e-12]), np.zeros(1), np.array([1e-10]))
+    y = np.linspace(1e-11, 1e-9, 200_001)
+    profiled = 2 * (y - 1 - np.log(y)) + (y - 1e-12) ** 2 / 1e-20
+    assert pgstat(*arguments) == pytest.approx(profiled.min(), rel=1e-6)
