@@ -21,7 +21,7 @@ Float64 = NDArray[np.float64]
 STEPS = np.array([1e-4, 1e-4, 1e-4, 1e-4, 1e-2])
 """Of the differences: small beside a posterior's width at 1e8 counts, large beside rounding."""
 
-ITERATIONS = 25
+ITERATIONS = 50
 CONVERGED = 0.01
 """An ascent ends where it expects to gain no more ln density than this."""
 
