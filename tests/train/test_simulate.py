@@ -155,3 +155,7 @@ def test_nothing_visible_is_said(response: Response) -> None:
     blind = Simulator(SimulatorConfig(pool=50, counts=(1e5, 2e5), rate_max=1.0), response, seed=3)
     with pytest.raises(InputError, match="widen"):
         blind.draw(5, np.random.default_rng(0))
+
+
+def test_a_batch_of_none_is_empty(simulator: Simulator) -> None:
+    assert simulator.draw(0, np.random.default_rng(0)).features().shape == (0, 10, 240)

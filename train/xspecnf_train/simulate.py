@@ -160,7 +160,7 @@ class Simulator:
         low = np.maximum(LN_NORM_LOW, np.log(c.counts[0]) - ln_unit)
         high = np.minimum(LN_NORM_HIGH, np.log(np.minimum(c.counts[1], c.rate_max * exposure)) - ln_unit)
         kept = np.flatnonzero(rng.random(len(low)) * np.log(c.counts[1] / c.counts[0]) < high - low)
-        if len(kept) == 0:
+        if size and len(kept) == 0:
             raise InputError(f"simulator: no spectrum has {c.counts} counts below {c.rate_max} counts/s; widen these")
         kept = np.concatenate([kept, rng.choice(kept, max(size - len(kept), 0))])[:size]
         return chosen[kept], exposure[kept], low[kept] + rng.random(size) * (high - low)[kept]
