@@ -11,19 +11,16 @@ from typing import Annotated
 import typer
 
 from xspecnf_cli.errors import FAILED, Debug, reported
+from xspecnf_cli.options import RealArfs, RealFolder, RealRmf
 
 
 def train(
     config: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The run's configuration, a TOML file.")],
     output: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run in it is taken up again.")],
     resume: Annotated[bool, typer.Option("--resume/--restart", help="Go on where the run stopped, or anew.")] = True,
-    real: Annotated[
-        Path | None, typer.Option(exists=True, file_okay=False, help="Folder of real spectra for the last stage.")
-    ] = None,
-    real_rmf: Annotated[Path | None, typer.Option(exists=True, help="Redistribution matrix of all of them.")] = None,
-    real_arfs: Annotated[
-        Path | None, typer.Option(exists=True, file_okay=False, help="Folder of the ARFs that their headers name.")
-    ] = None,
+    real: RealFolder = None,
+    real_rmf: RealRmf = None,
+    real_arfs: RealArfs = None,
     debug: Debug = False,
 ) -> None:
     """Train the networks of a configuration, in all its stages."""

@@ -11,6 +11,7 @@ import typer
 
 from xspecnf_cli.build import needs_extra
 from xspecnf_cli.errors import Debug, reported
+from xspecnf_cli.options import RealArfs, RealFolder, RealRmf
 
 
 def evaluate(
@@ -21,13 +22,9 @@ def evaluate(
         int, typer.Option(min=10, help="Samples of each that the exact likelihood is computed for.")
     ] = 250,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulation.")] = 1,
-    real: Annotated[
-        Path | None, typer.Option(exists=True, file_okay=False, help="Folder of real spectra to report on too.")
-    ] = None,
-    real_rmf: Annotated[Path | None, typer.Option(exists=True, help="Redistribution matrix of all of them.")] = None,
-    real_arfs: Annotated[
-        Path | None, typer.Option(exists=True, file_okay=False, help="Folder of the ARFs that their headers name.")
-    ] = None,
+    real: RealFolder = None,
+    real_rmf: RealRmf = None,
+    real_arfs: RealArfs = None,
     systematic: Annotated[
         float | None, typer.Option(min=0, max=1, help="Fractional systematic error of the real spectra.")
     ] = None,
