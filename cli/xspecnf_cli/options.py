@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-RealFolder = Annotated[Path | None, typer.Option(exists=True, file_okay=False, help="Folder of real spectra: for the last stage, or to report on.")]
+RealFolder = Annotated[
+    Path | None, typer.Option(exists=True, file_okay=False, help="Folder of real spectra, to learn or be judged on.")
+]
 RealRmf = Annotated[Path | None, typer.Option(exists=True, help="Redistribution matrix of all real spectra.")]
 RealArfs = Annotated[
     Path | None, typer.Option(exists=True, file_okay=False, help="Folder of the ARFs that their headers name.")
