@@ -70,9 +70,3 @@ def cubic_coefficients(values: Array) -> tuple[Array, Array, Array, Array]:
     """
     a, b, c, d = values[:, :-3], values[:, 1:-2], values[:, 2:-1], values[:, 3:]
     return b, c - a / 3 - b / 2 - d / 6, (a + c) / 2 - b, (d - a) / 6 + (b - c) / 2
-
-
-@lru_cache(maxsize=64)
-def log_edges(low: float, high: float, bins: int) -> np.ndarray:
-    """`bins` + 1 logarithmically spaced energies [keV]."""
-    return np.geomspace(low, high, bins + 1)
