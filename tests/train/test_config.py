@@ -98,6 +98,7 @@ def test_channels_follow_from_the_features(load: Callable[[str], TrainConfig]) -
         ),
         ("epochs = 3", "epochs = 3\nflow = -1", r"weights of the losses .* cannot be negative"),
         ("epochs = 3", "epochs = 3\nplateau_patience = 0", r"plateau_patience must be at least 1"),
+        ("epochs = 3", "epochs = 3\nrestarts = [2, 3]", r"restarts is \[2, 3\]; give rising epochs between 0 and 3"),
         ("counts = [100, 1e6]", "counts = 100", r"\[simulator\]: counts = 100 should be a list of 2 numbers"),
         ("counts = [100, 1e6]", "counts = [1, 2, 3]", r"counts = \[1, 2, 3\] should be a list of 2 numbers"),
         ("counts = [100, 1e6]", "counts = [1e6, 100]", r"\[simulator\]: counts must be an interval"),

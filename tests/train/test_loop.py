@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from xspecnf.errors import InputError
 from xspecnf_train.checkpoint import Progress, load_checkpoint, save_checkpoint
 from xspecnf_train.config import StageConfig
-from xspecnf_train.loop import Task, Trainer, TrainingFailed
+from xspecnf_train.loop import Task, Trainer, TrainingFailed, cosine_rate
 from xspecnf_train.model import FrozenGuard
 
 SLOPE = torch.tensor([[1.0], [-2.0], [0.5]])
@@ -169,6 +169,13 @@ def test_the_cosine_falls_to_its_end_after_a_linear_start(tmp_path: Path) -> Non
     assert rates.argmax() == 9
     assert rates[50] == pytest.approx(1e-3 * 0.55)
     assert rates[-1] == pytest.approx(1e-4, rel=0.01)
+
+
+def test_the_cosine_starts_again_from_half_its_rate() -> None:
+    config = StageConfig(epochs=10, steps=100, learning_rate=1e-3, schedule="cosine", final_rate=0.1, restarts=[4, 8])
+    rates = [cosine_rate(config, step) for step in (0, 200, 399, 400, 600, 799, 800, 999)]
+    expected = [1e-3, 5.5e-4, 1e-4, 5e-4, 2.75e-4, 5e-5, 2.5e-4, 2.5e-5]
+    assert rates == pytest.approx(expected, rel=0.01)
 
 
 def test_the_average_is_what_is_judged_and_kept(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """A training run's configuration: one TOML file, checked as a whole before anything starts."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,9 +20,9 @@ class StageConfig:
     """One training stage.
 
     epochs of `steps` batches of `batch` spectra; AdamW at `learning_rate`, which follows `schedule`: "cosine" falls to
-    `final_rate` of it over the whole stage, "plateau" halves it after `plateau_patience` epochs without a better
-    validation loss; the first `warm_up` steps rise linearly to it. The stage ends early after `patience` such epochs
-    (0: never). ema: decay per step of the averaged weights that are kept (0: the weights themselves). reconstruction,
+    `final_rate` of it over the whole stage, or starts again at each of the epochs `restarts`, every time from half the
+    rate of the time before; "plateau" halves it after `plateau_patience` epochs without a better validation loss; the
+    first `warm_up` steps rise linearly to it. The stage ends early after `patience` such epochs (0: never). ema: decay per step of the averaged weights that are kept (0: the weights themselves). reconstruction,
     latent, flow: weights of the losses (see xspecnf_train.losses).
     """
 
@@ -32,6 +33,7 @@ class StageConfig:
     weight_decay: float = 0.0
     schedule: str = "plateau"
     final_rate: float = 0.01
+    restarts: Sequence[int] = ()
     warm_up: int = 200
     plateau_patience: int = 10
     patience: int = 0
@@ -52,6 +54,8 @@ class StageConfig:
                 "epochs, steps, batch, warm_up and plateau_patience must be at least 1, learning_rate positive, "
                 "ema at least 0 and below 1"
             )
+        if any(a >= b for a, b in pairwise((0, *self.restarts, self.epochs))):
+            raise ValueError(f"restarts is {list(self.restarts)}; give rising epochs between 0 and {self.epochs}")
         if min(self.reconstruction, self.latent, self.flow, self.weight_decay) < 0:
             raise ValueError("the weights of the losses and the weight decay cannot be negative")
 

@@ -7,6 +7,7 @@ undisturbed one would.
 import math
 import time
 import zlib
+from bisect import bisect
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -163,11 +164,8 @@ class Stage:
 
     def set_rate(self, step: int) -> None:
         """Set the learning rate of a step: a short linear start, then the schedule."""
-        rate = self.progress.learning_rate
-        if self.config.schedule == "cosine":
-            passed = step / (self.config.epochs * self.config.steps)
-            low = self.config.final_rate
-            rate = self.config.learning_rate * (low + (1 - low) * (1 + math.cos(math.pi * passed)) / 2)
+        cosine = self.config.schedule == "cosine"
+        rate = cosine_rate(self.config, step) if cosine else self.progress.learning_rate
         for group in self.optimiser.param_groups:
             group["lr"] = rate * min(1.0, (step + 1) / self.config.warm_up)
 
@@ -220,6 +218,15 @@ class Stage:
             f"{self.task.name} {progress.epoch}/{self.config.epochs}  training {training:.4f}  "
             f"validation {validation:.4f}  rate {rate:.1e}  {progress.seconds / 60:.0f} min"
         )
+
+
+def cosine_rate(config: StageConfig, step: int) -> float:
+    """The learning rate of a step of the cosine schedule with restarts."""
+    ends = [epoch * config.steps for epoch in (0, *config.restarts, config.epochs)]
+    cycle = bisect(ends, step, hi=len(ends) - 1) - 1
+    passed = (step - ends[cycle]) / (ends[cycle + 1] - ends[cycle])
+    low = config.final_rate
+    return config.learning_rate * 0.5**cycle * (low + (1 - low) * (1 + math.cos(math.pi * passed)) / 2)
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
