@@ -22,8 +22,9 @@ class StageConfig:
     epochs of `steps` batches of `batch` spectra; AdamW at `learning_rate`, which follows `schedule`: "cosine" falls to
     `final_rate` of it over the whole stage, or starts again at each of the epochs `restarts`, every time from half the
     rate of the time before; "plateau" halves it after `plateau_patience` epochs without a better validation loss; the
-    first `warm_up` steps rise linearly to it. The stage ends early after `patience` such epochs (0: never). ema: decay per step of the averaged weights that are kept (0: the weights themselves). reconstruction,
-    latent, flow: weights of the losses (see xspecnf_train.losses).
+    first `warm_up` steps rise linearly to it. The stage ends early after `patience` such epochs (0: never). ema: decay
+    per step of the averaged weights that are kept (0: the weights themselves). reconstruction, latent, flow: weights of
+    the losses (see xspecnf_train.losses).
     """
 
     epochs: int
