@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from xspecnf_cli import build, evaluate, infer, models, simulate
+from xspecnf_cli import build, evaluate, fit, infer, models, simulate
 
 app = typer.Typer(
     help="X-ray spectra of black hole binaries to posteriors, in milliseconds and checked against exact physics.",
@@ -14,6 +14,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(infer.infer)
+app.command()(fit.fit)
 app.command()(simulate.simulate)
 app.command()(build.train)
 app.command()(build.export)

@@ -1,11 +1,44 @@
-"""Options that several verbs share: where real spectra and their responses are."""
+"""Options that several verbs share: which spectra, with what responses, by which model."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+class Provider(StrEnum):
+    """Where the networks run."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class ResponseSource(StrEnum):
+    """Where a response comes from when the files give none."""
+
+    bundle = "bundle"
+
+
+Observations = Annotated[list[Path], typer.Argument(metavar="OBS.pha...", help="PHA spectra, gzipped or not.")]
+ModelName = Annotated[str, typer.Option("--model", help="A shipped model's name or a bundle's folder.")]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same samples.")]
+Rmf = Annotated[Path | None, typer.Option(help="Redistribution matrix, in place of the header's.")]
+Arf = Annotated[Path | None, typer.Option(help="Effective area, in place of the header's.")]
+ResponseOption = Annotated[
+    ResponseSource | None, typer.Option(help="'bundle': the model's reference response where the files give none.")
+]
+Background = Annotated[
+    str | None, typer.Option(metavar="FILE|none", help="Background in place of the header's, or 'none'.")
+]
+Systematic = Annotated[
+    float | None, typer.Option(min=0, max=0.5, help="Fractional systematic error, in place of the file's.")
+]
+Where = Annotated[Provider, typer.Option(help="Where the networks run.")]
+JsonLines = Annotated[bool, typer.Option("--json", help="One JSON object an observation on stdout.")]
 
 RealFolder = Annotated[
     Path | None, typer.Option(exists=True, file_okay=False, help="Folder of real spectra, to learn or be judged on.")

@@ -1,16 +1,12 @@
-"""Where `xspecnf infer` writes posteriors: checked before any work is done, one file an observation."""
+"""Where results are written: checked before any work is done, one file an observation."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
-
-if TYPE_CHECKING:
-    from xspecnf import Posterior
 
 STEM = "{stem}"
 _SUFFIXES = (".gz", ".pha", ".pi", ".fits", ".fit", ".jsgrp")
@@ -23,14 +19,15 @@ class Outputs:
     patterns: tuple[str, ...]
 
     @classmethod
-    def parse(cls, patterns: Sequence[str], observations: Sequence[Path]) -> Outputs:
-        """Check suffixes, and that no two observations would be written to one file.
+    def parse(
+        cls, patterns: Sequence[str], observations: Sequence[Path], check_suffix: Callable[[Path], None]
+    ) -> Outputs:
+        """Check suffixes, for which `check_suffix` raises ValueError, and that no two observations would be written to
+        one file.
 
         Raises:
             typer.BadParameter: wrong usage, exit code 2.
         """
-        from xspecnf.formats import check_suffix
-
         for pattern in patterns:
             try:
                 check_suffix(Path(pattern))
@@ -45,12 +42,9 @@ class Outputs:
                 )
         return cls(tuple(patterns))
 
-    def save(self, posterior: Posterior, observation: Path) -> list[str]:
-        """Write every pattern's file for one observation; returns their names."""
-        targets = [_target(pattern, observation) for pattern in self.patterns]
-        for target in targets:
-            posterior.save(target)
-        return [str(target) for target in targets]
+    def targets(self, observation: Path) -> list[str]:
+        """The files of one observation."""
+        return [str(_target(pattern, observation)) for pattern in self.patterns]
 
 
 def _target(pattern: str, observation: Path) -> Path:

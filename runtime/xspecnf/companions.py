@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Literal
 
 from xspecnf.errors import InputError
-from xspecnf.ogip import Spectrum
+from xspecnf.ogip import Spectrum, read_spectrum
 
 Kind = Literal["rmf", "arf", "background"]
+
+NO_BACKGROUND = "none"
+"""The option that says that there is no background, on purpose."""
 
 TITLES: dict[Kind, str] = {"rmf": "RMF", "arf": "ARF", "background": "background"}
 ENDINGS: dict[Kind, tuple[str, ...]] = {
@@ -64,6 +67,32 @@ def search(spectrum: Spectrum, kind: Kind, option: str | Path | None = None) -> 
                 if candidate.is_file():
                     return Search(kind, named, candidate, sibling, tuple(tried))
     return Search(kind, named, None, sibling=False, tried=tuple(tried))
+
+
+@dataclass(frozen=True)
+class Companions:
+    """A spectrum and the files that were read with it; None where there is none."""
+
+    spectrum: Path
+    rmf: Path | None
+    arf: Path | None
+    background: Path | None
+
+
+def companions(
+    path: str | Path,
+    rmf: str | Path | None = None,
+    arf: str | Path | None = None,
+    background: str | Path | None = None,
+) -> Companions:
+    """The files that :func:`xspecnf.read_observation` takes with the same arguments. Raises InputError likewise."""
+    spectrum = read_spectrum(path)
+    return Companions(
+        spectrum.path,
+        search(spectrum, "rmf", rmf).found,
+        search(spectrum, "arf", arf).found,
+        None if str(background).lower() == NO_BACKGROUND else search(spectrum, "background", background).found,
+    )
 
 
 def missing(spectrum: Spectrum, result: Search) -> InputError:

@@ -16,6 +16,7 @@ from xspecnf.adaptive import PILOT, Refined, refine_draws
 from xspecnf.backends import Backend
 from xspecnf.backends.onnx import OnnxBackend, ProviderName
 from xspecnf.batch import Failure, Job, check_draw, run_all
+from xspecnf.bestfit import BestFit, fit
 from xspecnf.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
 from xspecnf.errors import InputError
 from xspecnf.features import features
@@ -28,6 +29,9 @@ from xspecnf.sampling import Draws, draw
 from xspecnf.target import Target
 
 Float64 = NDArray[np.float64]
+
+FIT_CANDIDATES = 300
+"""Draws of the network among which a fit chooses its starts."""
 
 PHYSICS_CHUNK = 1000
 """Parameter sets whose photon spectra are held in memory at once."""
@@ -139,6 +143,20 @@ class Model:
         """
         job = Job(samples, seed, refine, rmf, arf, background, systematic, reference_response)
         return run_all(self, paths, job, executor)
+
+    def fit(self, obs: Observation, seed: int = 0) -> BestFit:
+        """The maximum-likelihood fit of one observation, started from the network's posterior.
+
+        :func:`xspecnf.fit` does the same without a network; so does this where the posterior lies outside the prior.
+
+        Raises:
+            ValueError: a negative seed.
+            InputError: no bin is good, or the likelihood is zero everywhere.
+        """
+        check_draw(FIT_CANDIDATES, seed)
+        context = self.backend.encode(features(obs)[None])[0]
+        u = draw(self.backend, context, FIT_CANDIDATES, np.random.default_rng(seed)).u
+        return fit(obs, u if len(u) else None, self.bundle.parameters)
 
     def _refine(self, obs: Observation, draws: Draws, samples: int, seed: int) -> Refined:
         """Samples of the exact posterior, from the network's draws."""

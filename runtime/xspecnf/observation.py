@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xspecnf.companions import missing, search
+from xspecnf.companions import NO_BACKGROUND, missing, search
 from xspecnf.errors import InputError
 from xspecnf.grid import NICER, BoolArray, FloatArray, Grid
 from xspecnf.ogip import Spectrum, read_spectrum
@@ -18,7 +18,6 @@ from xspecnf.response import Response, load_response
 PathLike = str | Path
 
 BAD_QUALITY = 5  # OGIP's "set bad by the user": what channels that a file leaves out count as
-NO_BACKGROUND = "none"
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from xspecnf.bestfit import BestFit
     from xspecnf.posterior import Diagnostics, Fit, Posterior
+    from xspecnf.profiles import Profile
 
 
 def record(posterior: Posterior, outputs: Sequence[str] = ()) -> dict[str, Any]:
@@ -26,6 +31,36 @@ def record(posterior: Posterior, outputs: Sequence[str] = ()) -> dict[str, Any]:
         "notes": list(posterior.notes),
         "outputs": list(outputs),
         "seconds": round(posterior.seconds, 6),
+    }
+
+
+def fit_record(best: BestFit, profiles: Sequence[Profile] = (), outputs: Sequence[str] = ()) -> dict[str, Any]:
+    """A best fit with its intervals as JSON's types; what is not finite becomes null."""
+    return {
+        "file": best.file,
+        "parameters": {
+            p.name: {
+                "best": value,
+                "unit": p.unit,
+                "curvature": _limits(curved),
+                "profiles": {f"{profile.delta:g}": _limits(profile.interval[k]) for profile in profiles},
+            }
+            for k, (p, value, curved) in enumerate(zip(best.parameters, best.theta, best.interval(), strict=True))
+        },
+        "fit": {
+            "statistic": "pgstat",
+            "value": _finite(best.pgstat),
+            "dof": best.dof,
+            "bins": best.bins,
+            "counts": best.counts,
+            "minus_two_ln_likelihood": _finite(best.statistic),
+        },
+        "on_bound": list(best.on_bound),
+        "other_minima": [{"theta": list(m.theta), "rise": m.statistic - best.statistic} for m in best.others],
+        "evaluations": best.evaluations,
+        "notes": list(best.notes),
+        "outputs": list(outputs),
+        "seconds": round(best.seconds, 6),
     }
 
 
@@ -67,6 +102,10 @@ def _diagnostics(diagnostics: Diagnostics) -> dict[str, Any]:
         "flags": [flag.name for flag in diagnostics.flags],
         "reasons": [flag.reason for flag in diagnostics.flags],
     }
+
+
+def _limits(interval: NDArray[np.float64]) -> list[float | None]:
+    return [_finite(float(end)) for end in interval]
 
 
 def _finite(value: float) -> float | None:

@@ -1,0 +1,149 @@
+"""`xspecnf fit`: the maximum-likelihood fit with the exact physics."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xspecnf_cli.errors import FAILED, Debug, one_line, report, reported
+from xspecnf_cli.fit_table import fit_table
+from xspecnf_cli.options import (
+    Arf,
+    Background,
+    JsonLines,
+    ModelName,
+    Observations,
+    ResponseOption,
+    Rmf,
+    Seed,
+    Systematic,
+)
+from xspecnf_cli.outputs import Outputs
+
+if TYPE_CHECKING:
+    from xspecnf import BestFit, Model, Profile
+
+SUFFIXES = (".json", ".xcm")
+
+
+class Start(StrEnum):
+    """Where the search for the best fit begins."""
+
+    posterior = "posterior"
+    prior = "prior"
+
+
+def fit(
+    observations: Observations,
+    model: ModelName = "nicer-bhb",
+    start: Annotated[
+        Start, typer.Option(help="Start from the network's posterior, or from points scattered over the prior.")
+    ] = Start.posterior,
+    profile: Annotated[
+        list[float] | None,
+        typer.Option(metavar="DELTA", help="Intervals where the profile rises by DELTA: 1 (68 %), 2.706 (90 %)."),
+    ] = None,
+    seed: Seed = 0,
+    rmf: Rmf = None,
+    arf: Arf = None,
+    response: ResponseOption = None,
+    background: Background = None,
+    systematic: Systematic = None,
+    output: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Write .json or an XSPEC script .xcm; repeatable; {stem}: the input's name."),
+    ] = None,
+    json_lines: JsonLines = False,
+    debug: Debug = False,
+) -> None:
+    """Fit spectra by maximum likelihood: the best parameters, their errors, other minima.
+
+    Example: xspecnf fit obs.pha --profile 2.706 --output obs.xcm
+    """
+    outputs = Outputs.parse(output or [], observations, check_suffix)
+    deltas = tuple(profile or ())
+    if not all(delta > 0 for delta in deltas):
+        raise typer.BadParameter("DELTA must be positive", param_hint="--profile")
+    with reported(debug):
+        from xspecnf import load_model
+
+        fitter = Fitter(load_model(model), start, seed, deltas, rmf, arf, response, background, systematic)
+    failed = False
+    for path in observations:
+        try:
+            best, profiles = fitter.fit(path)
+            written = outputs.targets(path)
+            for target in written:
+                fitter.write(Path(target), path, best, profiles)
+        except Exception as error:  # whatever is wrong with one file, the others are done
+            if debug:
+                raise
+            failed = True
+            report(error, str(path))
+            if json_lines:
+                typer.echo(json.dumps({"file": str(path), "error": one_line(error)}))
+            continue
+        typer.echo(_json(best, profiles, written) if json_lines else fit_table(best, profiles, written))
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+@dataclass(frozen=True)
+class Fitter:
+    """What is done with every file."""
+
+    model: Model
+    start: Start
+    seed: int
+    deltas: tuple[float, ...]
+    rmf: Path | None
+    arf: Path | None
+    response: str | None
+    background: str | None
+    systematic: float | None
+
+    def fit(self, path: Path) -> tuple[BestFit, list[Profile]]:
+        """The best fit of a file and its profiles."""
+        from xspecnf import fit, profile, read_observation
+
+        obs = read_observation(
+            path,
+            rmf=self.rmf,
+            arf=self.arf,
+            background=self.background,
+            systematic=self.systematic,
+            reference=self.model.reference_response if self.response else None,
+            grid=self.model.bundle.grid,
+        )
+        if self.start is Start.posterior:
+            best = self.model.fit(obs, self.seed)
+        else:
+            best = fit(obs, parameters=self.model.bundle.parameters)
+        return profile(obs, replace(best, file=str(path)), self.deltas)
+
+    def write(self, target: Path, path: Path, best: BestFit, profiles: list[Profile]) -> None:
+        """Write one output file of a fit."""
+        from xspecnf.companions import companions
+        from xspecnf.formats import xcm
+
+        if target.suffix.lower() == ".xcm":
+            xcm.write(best, companions(path, self.rmf, self.arf, self.background), target)
+        else:
+            target.write_text(_json(best, profiles, []) + "\n", encoding="utf-8")
+
+
+def check_suffix(path: Path) -> None:
+    """Raise ValueError for a file that a fit cannot be written to."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"{path}: no format has the suffix {path.suffix!r}; use one of {', '.join(SUFFIXES)}")
+
+
+def _json(best: BestFit, profiles: list[Profile], outputs: list[str]) -> str:
+    from xspecnf.formats.json import fit_record
+
+    return json.dumps(fit_record(best, profiles, outputs), allow_nan=False)

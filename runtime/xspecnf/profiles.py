@@ -1,0 +1,157 @@
+r"""Confidence intervals from the profile of the statistic (Lampton, Margon & Bowyer 1976, ApJ 208, 177).
+
+An end of a parameter's interval is where the statistic, minimised over the other four, has risen by delta. On a
+parabola the rise grows as the square of the distance d, so a try that rose by r is followed by one at d sqrt(delta/r),
+held between the longest distance known to be too short and the shortest known to be too long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xspecnf.bestfit import FINE, BestFit, Likelihood, fit
+from xspecnf.errors import InputError
+from xspecnf.observation import Observation
+from xspecnf.parameters import from_unit
+from xspecnf.peaks import climb
+from xspecnf.physics import expected_counts
+from xspecnf.probit import from_normal, to_normal
+from xspecnf.target import Points
+
+Float64 = NDArray[np.float64]
+
+CLOSE = 0.01
+"""Relative error of the rise that ends a search: half a per cent of the interval."""
+
+TRIES = 30
+STRIDE = 3.0
+"""Largest ratio of two successive distances."""
+
+FIRST_DISTANCE = 0.02
+"""Where the curvature says nothing, in the unit cube."""
+
+BETTER = 0.05
+"""A profile point this much below the best fit is a better fit, from which all starts again."""
+
+REFITS = 5
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Intervals by the profile of the statistic.
+
+    Attributes:
+        delta: rise of the statistic at the ends: 1 for 68 %, 2.706 for 90 % of one parameter.
+        interval: (5, 2) physical values of the ends.
+        bounded: (5, 2) whether the prior's bound came before the rise did.
+    """
+
+    delta: float
+    interval: Float64
+    bounded: NDArray[np.bool_]
+
+
+class BetterFit(Exception):
+    """A profile came upon a lower statistic, at `u` (5,)."""
+
+    def __init__(self, u: Float64) -> None:
+        super().__init__("a lower statistic than the best fit's")
+        self.u = u
+
+
+class Held(Likelihood):
+    """The likelihood with one parameter held at `value` in the unit cube; its coordinate is ignored."""
+
+    def __init__(self, best: BestFit, obs: Observation, index: int, value: float) -> None:
+        super().__init__(obs, best.parameters, partial(expected_counts, obs=obs))
+        self.index, self.value = index, value
+
+    def at(self, x: Float64) -> Points:
+        """ln L at coordinates x (S, 5) but for the held one."""
+        if self.index < 4:
+            return super().at(np.where(np.arange(5) == self.index, to_normal(np.array(self.value)), x))
+        points = self.at_unit(np.column_stack([from_normal(x[:, :4]), np.full(len(x), self.value)]))
+        return replace(points, log_density=points.log_density - points.log_volume)
+
+
+def profile(obs: Observation, best: BestFit, deltas: Sequence[float] = (1.0,)) -> tuple[BestFit, list[Profile]]:
+    """Profile intervals of all parameters of a fit.
+
+    Args:
+        obs: the observation that was fitted.
+        best: its fit.
+        deltas: rises of the statistic at the ends, positive.
+
+    Returns:
+        The fit, a better one than was given where a profile came upon it, and its intervals for each delta.
+
+    Raises:
+        ValueError: a delta is not positive.
+        InputError: every search finds a still better fit.
+    """
+    if not all(delta > 0 for delta in deltas):
+        raise ValueError(f"delta must be positive, got {list(deltas)}")
+    for _ in range(REFITS):
+        try:
+            return best, [_profile(obs, best, delta) for delta in deltas]
+        except BetterFit as found:
+            best = replace(fit(obs, found.u[None], best.parameters), file=best.file, others=best.others)
+    raise InputError(f"{obs.name}: the profiles keep finding better fits; the statistic has no clear minimum")
+
+
+def _profile(obs: Observation, best: BestFit, delta: float) -> Profile:
+    ends = [[_Search(obs, best, k, side, delta).run() for side in (-1, 1)] for k in range(5)]
+    u, bounded = np.array(ends).transpose(2, 0, 1)
+    return Profile(delta, from_unit(u.T, best.parameters).T, bounded.astype(bool))
+
+
+class _Search:
+    """The search for one end of one parameter's interval."""
+
+    def __init__(self, obs: Observation, best: BestFit, index: int, side: int, delta: float) -> None:
+        self.obs, self.best, self.index, self.side, self.delta = obs, best, index, side, delta
+        self.u = best.u
+        self.room = self.u[index] if side < 0 else 1 - self.u[index]
+        self.known: list[tuple[float, float, Float64]] = []  # distance, rise, coordinates there
+
+    def run(self) -> tuple[float, bool]:
+        """The end in the unit cube, and whether it is the prior's bound."""
+        sigma = self.best.sigma[self.index]
+        distance = min(np.sqrt(self.delta) * sigma if np.isfinite(sigma) else FIRST_DISTANCE, self.room)
+        for _ in range(TRIES):
+            rise = self.rise(distance)
+            if rise < self.delta and distance >= self.room:
+                return self.u[self.index] + self.side * self.room, True
+            if abs(rise - self.delta) < CLOSE * self.delta:
+                break
+            distance = self.next_distance(distance, rise)
+        return self.u[self.index] + self.side * distance, False
+
+    def rise(self, distance: float) -> float:
+        """Of the statistic, minimised at a distance from the best fit; the nearest tries are where it starts."""
+        held = Held(self.best, self.obs, self.index, self.u[self.index] + self.side * distance)
+        nearest = sorted(self.known, key=lambda known: abs(known[0] - distance))[:2]
+        starts = [x for _, _, x in nearest] or [self._best_x(held)]
+        place = climb(held, np.array(starts), FINE)
+        k = int(np.argmax(place.points.log_density))
+        rise = float(-2 * place.points.log_density[k] - self.best.statistic)
+        if rise < -BETTER:
+            raise BetterFit(place.points.u[k])
+        self.known.append((distance, rise, place.points.x[k]))
+        return rise
+
+    def _best_x(self, held: Held) -> Float64:
+        return held.at_unit(self.u[None]).x[0]
+
+    def next_distance(self, distance: float, rise: float) -> float:
+        """By the parabola through the best fit and this try, between the tries that are known."""
+        guess = distance * np.clip(np.sqrt(self.delta / max(rise, 1e-12)), 1 / STRIDE, STRIDE)
+        short = max((d for d, r, _ in self.known if r < self.delta), default=0.0)
+        long = min((d for d, r, _ in self.known if r >= self.delta), default=self.room)
+        margin = 0.1 * (long - short) if long < self.room else 0.0
+        return float(np.clip(guess, short + margin, long - margin))
