@@ -26,7 +26,9 @@ from xspecnf_cli.options import (
 from xspecnf_cli.outputs import Outputs
 
 if TYPE_CHECKING:
-    from xspecnf import BestFit, Model, Profile
+    from xspecnf import Model
+    from xspecnf.bestfit import BestFit
+    from xspecnf.profiles import Profile
 
 SUFFIXES = (".json", ".xcm")
 
@@ -109,7 +111,9 @@ class Fitter:
 
     def fit(self, path: Path) -> tuple[BestFit, list[Profile]]:
         """The best fit of a file and its profiles."""
-        from xspecnf import fit, profile, read_observation
+        from xspecnf import read_observation
+        from xspecnf.bestfit import fit
+        from xspecnf.profiles import profile
 
         obs = read_observation(
             path,

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from xspecnf import BestFit, Profile
+    from xspecnf.bestfit import BestFit
+    from xspecnf.profiles import Profile
 
 
 def fit_table(best: BestFit, profiles: Sequence[Profile] = (), outputs: Sequence[str] = ()) -> str:

@@ -15,44 +15,34 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xspecnf.batch import Failure
-    from xspecnf.bestfit import BestFit, fit
     from xspecnf.errors import XspecnfError
     from xspecnf.model import Model, load_model
     from xspecnf.observation import Observation, read_observation
     from xspecnf.physics import photons
     from xspecnf.posterior import Posterior
-    from xspecnf.profiles import Profile, profile
     from xspecnf.statistics import pgstat
 
 __all__ = [
-    "BestFit",
     "Failure",
     "Model",
     "Observation",
     "Posterior",
-    "Profile",
     "XspecnfError",
-    "fit",
     "load_model",
     "pgstat",
     "photons",
-    "profile",
     "read_observation",
 ]
 
 _MODULES = {
-    "BestFit": "bestfit",
     "Failure": "batch",
     "Model": "model",
     "Observation": "observation",
     "Posterior": "posterior",
-    "Profile": "profiles",
     "XspecnfError": "errors",
-    "fit": "bestfit",
     "load_model": "model",
     "pgstat": "statistics",
     "photons": "physics",
-    "profile": "profiles",
     "read_observation": "observation",
 }
 
