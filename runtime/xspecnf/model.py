@@ -147,7 +147,8 @@ class Model:
     def fit(self, obs: Observation, seed: int = 0) -> BestFit:
         """The maximum-likelihood fit of one observation, started from the network's posterior.
 
-        :func:`xspecnf.bestfit.fit` does the same without a network; so does this where the posterior lies outside the prior.
+        :func:`xspecnf.bestfit.fit` does the same without a network, and so does this where the network's posterior
+        lies outside the prior.
 
         Raises:
             ValueError: a negative seed.
