@@ -1,13 +1,16 @@
-"""ezdiskbb: the multicolour disc with zero torque at its inner edge (Zimmerman et al. 2005, ApJ 618, 832).
+"""Multicolour discs: ezdiskbb, with zero torque at its inner edge (Zimmerman et al. 2005, ApJ 618, 832), and diskbb
+(Mitsuda et al. 1984, PASJ 36, 741).
 
-    T(r) = T* r^(-3/4) (1 - r^(-1/2))^(1/4),    r = R/R_in,    T_max = 0.487871 T*
+    ezdiskbb:  T(r) = T* r^(-3/4) (1 - r^(-1/2))^(1/4),    T_max = 0.487871 T*,    r = R/R_in
+    diskbb:    T(r) = T_in r^(-3/4)
     N(E) = norm 4 pi/(h^3 c^2) (1 km/10 kpc)^2 E^2 INT_1^inf r dr / (exp(E/kT(r)) - 1)   photons/cm^2/s/keV
-         = norm kT_max^2 F(E/kT_max)
+         = norm kT^2 F(E/kT),    T = T_max or T_in
 
-One template F serves every temperature; it is tabulated as ln F over ln(E/kT_max).
+One template F serves every temperature; ezdiskbb's is tabulated as ln F over ln(E/kT_max).
 """
 
 import math
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -24,14 +27,27 @@ LN_X_MIN, LN_X_MAX, LN_X_STEP = math.log(1e-6), math.log(700.0), 0.02
 
 
 def template(x: np.ndarray) -> np.ndarray:
-    """F(x) in photons/cm^2/s/keV for norm = 1, kT_max = 1 keV, at x = E/kT_max of any shape; integrated directly.
+    """F(x) of ezdiskbb in photons/cm^2/s/keV for norm = 1, kT_max = 1 keV, at x = E/kT_max of any shape."""
+    return _integrated(x, lambda ln_r: (-np.expm1(-0.5 * ln_r)) ** 0.25 / PEAK_TEMPERATURE)
+
+
+def diskbb(energy: np.ndarray, temperature: np.ndarray) -> np.ndarray:
+    """Photons/cm^2/s/keV of diskbb with norm = 1.
+
+    energy: (n,) keV; temperature: (S, 1) keV, at the inner edge. Returns (S, n). numpy only; integrated directly.
+    """
+    return temperature**2 * _integrated(energy / temperature, np.ones_like)
+
+
+def _integrated(x: np.ndarray, torque: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """F(x) of a disc whose temperature is r^(-3/4) times a function `torque` of ln r; integrated directly.
 
     The radius runs as ln r = exp(s): the trapezoid rule in s converges exponentially, from the inner edge (where T
     falls to zero) to radii whose whole spectrum lies below x.
     """
     s = np.linspace(-40.0, np.log(60.0), 800)
     ln_r = np.exp(s)
-    temperature = np.exp(-0.75 * ln_r) * (-np.expm1(-0.5 * ln_r)) ** 0.25 / PEAK_TEMPERATURE
+    temperature = np.exp(-0.75 * ln_r) * torque(ln_r)
     exponent = np.minimum(np.asarray(x, dtype=float)[..., None] / temperature, 700.0)
     integrand = np.exp(2 * ln_r) * ln_r / np.expm1(exponent)
     return FLUX_SCALE * np.square(x) * integrand.sum(axis=-1) * (s[1] - s[0])
