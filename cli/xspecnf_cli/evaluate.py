@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,15 +14,21 @@ from xspecnf_cli.build import needs_extra
 from xspecnf_cli.errors import Debug, reported
 from xspecnf_cli.options import RealArfs, RealFolder, RealRmf
 
+if TYPE_CHECKING:
+    from xspecnf_train.evaluate import Sizes
+    from xspecnf_train.real import RealFiles
+
 
 def evaluate(
     bundle: Annotated[str, typer.Argument(help="A bundle's name or folder.")] = "nicer-bhb",
-    spectra: Annotated[int, typer.Option(min=1, help="Simulated spectra.")] = 2160,
-    samples: Annotated[int, typer.Option(min=10, help="Posterior samples of each.")] = 1000,
-    exact: Annotated[
-        int, typer.Option(min=10, help="Samples of each that the exact likelihood is computed for.")
-    ] = 250,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulation.")] = 1,
+    spectra: Annotated[int, typer.Option(min=1, help="Simulated spectra.")] = 10_000,
+    samples: Annotated[int, typer.Option(min=10, help="Posterior samples of each.")] = 500,
+    exact: Annotated[int, typer.Option(min=0, help="Of the spectra, those judged by the exact physics.")] = 2_000,
+    refined: Annotated[int, typer.Option(min=0, help="Of the spectra, those that are refined too.")] = 1_000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; by default as many as there are cores.")
+    ] = None,
     real: RealFolder = None,
     real_rmf: RealRmf = None,
     real_arfs: RealArfs = None,
@@ -29,23 +36,52 @@ def evaluate(
         float | None, typer.Option(min=0, max=1, help="Fractional systematic error of the real spectra.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Write the figures to this JSON file.")] = None,
+    plots: Annotated[Path | None, typer.Option(file_okay=False, help="Write plots as PNG to this folder.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Measure coverage, PGStat and importance efficiency of a bundle; prints JSON.
+    """Measure a bundle: calibration, goodness of fit and efficiency, of the network alone and refined.
 
-    Example: xspecnf evaluate nicer-bhb --spectra 500
+    Prints tables in Markdown. A minute's worth: xspecnf evaluate nicer-bhb --spectra 300 --exact 100 --refined 50
     """
     with reported(debug), needs_extra("train"):
-        from xspecnf import load_model
-        from xspecnf_train.evaluate import evaluate as measure
-        from xspecnf_train.real import RealFiles
+        from xspecnf_train.evaluate import Sizes
 
-        model = load_model(bundle)
-        report = partial(typer.echo, err=True)
-        files = RealFiles(real, real_rmf, real_arfs) if real else None
-        observations = files.read(systematic, model.reference_response, report) if files else []
-        figures = measure(model, spectra, samples, min(exact, samples), seed, observations, report)
-        text = json.dumps(figures, indent=1)
+        sizes = Sizes(spectra, samples, min(exact, spectra), min(refined, spectra))
+        files = _real_files(real, real_rmf, real_arfs)
+        figures = _measured(bundle, sizes, seed, workers or os.cpu_count() or 1, files, systematic)
         if output:
-            output.write_text(text + "\n", encoding="utf-8")
-        typer.echo(text)
+            output.write_text(json.dumps(figures) + "\n", encoding="utf-8")
+        _show(figures, as_json)
+    if plots:
+        with reported(debug), needs_extra("plot"):
+            from xspecnf_train.evaluate.plots import save_plots
+
+            for path in save_plots(figures, plots):
+                typer.echo(f"wrote {path}", err=True)
+
+
+def _real_files(folder: Path | None, rmf: Path | None, arfs: Path | None) -> RealFiles | None:
+    if folder is None:
+        return None
+    from xspecnf_train.real import RealFiles
+
+    return RealFiles(folder, rmf, arfs)
+
+
+def _measured(
+    bundle: str, sizes: Sizes, seed: int, workers: int, files: RealFiles | None, systematic: float | None
+) -> dict[str, Any]:
+    from xspecnf import load_model
+    from xspecnf_train.evaluate import evaluate as measure
+
+    model = load_model(bundle)
+    report = partial(typer.echo, err=True)
+    real = files.read(systematic, model.reference_response, report) if files else ()
+    return measure(model, sizes, seed, real, workers, report)
+
+
+def _show(figures: dict[str, Any], as_json: bool) -> None:
+    from xspecnf_train.evaluate.markdown import markdown
+
+    typer.echo(json.dumps(figures) if as_json else markdown(figures), nl=as_json)

@@ -91,7 +91,7 @@ def _write(folder: Path, run: Path, config: TrainConfig, networks: Networks, nam
         "physics": PHYSICS,
         "tensors": {graph: {"inputs": inputs, "outputs": outputs} for graph, (inputs, outputs) in GRAPHS.items()},
         "provenance": _read_json(run / "provenance.json") | {"configuration": asdict(config)},
-        "metrics": _read_json(run / "metrics.json"),
+        "metrics": _measured(run),
         "verification": asdict(verify(networks, folder)),
     }
     shutil.copyfile(run / RESPONSE_FILE, folder / RESPONSE_FILE)
@@ -103,6 +103,11 @@ def _write(folder: Path, run: Path, config: TrainConfig, networks: Networks, nam
 def sha256(path: Path) -> str:
     """The file's SHA-256 in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _measured(run: Path) -> dict[str, Any]:
+    """The figures of the run's evaluation, without the curves that only its plots need."""
+    return {name: value for name, value in _read_json(run / "metrics.json").items() if name != "plots"}
 
 
 def _read_json(path: Path) -> dict[str, Any]:

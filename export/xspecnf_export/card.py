@@ -1,9 +1,9 @@
 """The model card: what a bundle is, how good it is and what it cannot do, made from its manifest."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-PGSTATS = ("sample", "median", "best", "truth")
+from xspecnf_train.evaluate.markdown import markdown, table
 
 LIMITS = """\
 - It knows one model: an absorbed disc with thermal Comptonisation. Lines, reflection, a second component or another
@@ -38,7 +38,7 @@ def _parameters(manifest: Mapping[str, Any]) -> str:
         (p["name"], p["xspec"], p["unit"] or "-", f"{p['low']:g} .. {p['high']:g}", f"uniform, {p['scale']}")
         for p in manifest["parameters"]
     )
-    return _table(("parameter", "XSPEC", "unit", "range", "prior"), rows)
+    return table(("parameter", "XSPEC", "unit", "range", "prior"), rows)
 
 
 def _verification(verification: Mapping[str, Any]) -> str:
@@ -47,51 +47,14 @@ def _verification(verification: Mapping[str, Any]) -> str:
         for name, d in verification.items()
         if isinstance(d, Mapping)
     ]
-    return _table(("quantity", "median", "99.9 %", "largest"), rows) + f"\n{verification['inputs']} samples compared.\n"
+    return table(("quantity", "median", "99.9 %", "largest"), rows) + f"\n{verification['inputs']} samples compared.\n"
 
 
 def _metrics(metrics: Mapping[str, Any]) -> str:
-    """What `xspecnf evaluate` found: a table by counts, the real spectra below it."""
-    if "by_counts" not in metrics:
-        return _tree(metrics) or "Nothing was measured for this bundle."
-    head = ("counts", "spectra", "coverage error, marginal", "joint", *PGSTATS, "efficiency, median", "5 %")
-    ranges = metrics["by_counts"] | {"all": metrics["all"]}
-    rows = [_metrics_row(name, figures) for name, figures in ranges.items()]
-    text = (
-        f"{metrics['spectra']} fresh simulated spectra, {metrics['samples']} samples each; PGStat and efficiency from "
-        f"{metrics['exact_samples']} of them. Coverage error: the largest difference from nominal over credible levels "
-        "of 5 to 95 % (and parameters; joint: TARP). PGStat: reduced statistic, mean and in brackets median, of one "
-        "sample, of the posterior's median point, of the best sample and of the true parameters. Efficiency: effective "
-        "sample size over samples "
-        f"under the exact likelihood, without adaptation.\n\n{_table(head, rows)}"
-    )
-    return text + (_real(metrics["real"]) if "real" in metrics else "")
-
-
-def _metrics_row(name: str, figures: Mapping[str, Any]) -> tuple[str, ...]:
-    coverage, statistic, efficiency = figures["coverage_error"], figures["reduced_pgstat"], figures["efficiency"]
-    return (
-        name,
-        str(figures["spectra"]),
-        f"{coverage['marginal_max']:.3f}",
-        f"{coverage['joint_max']:.3f}",
-        *(f"{statistic[key]['mean']:.3g} ({statistic[key]['median']:.3g})" for key in PGSTATS),
-        f"{efficiency['median']:.2g}",
-        f"{efficiency['q05']:.2g}",
-    )
-
-
-def _real(figures: Mapping[str, Any]) -> str:
-    statistic, efficiency = figures["reduced_pgstat"], figures["efficiency"]
-    found = ", ".join(f"{name} {s['median']:.3g} (mean {s['mean']:.3g})" for name, s in statistic.items())
-    return (
-        f"\n{figures['spectra']} real spectra with a systematic error of {figures['systematic']:.2g}, median reduced "
-        f"PGStat: {found}; efficiency {efficiency['median']:.2g} (5 %: {efficiency['q05']:.2g}).\n"
-    )
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return "".join(f"| {' | '.join(row)} |\n" for row in (head, ["---"] * len(head), *rows))
+    """The tables of `xspecnf evaluate`; a plain list of what else was measured."""
+    if "network" in metrics:
+        return markdown(metrics)
+    return _tree(metrics) or "Nothing was measured for this bundle."
 
 
 def _without(mapping: Mapping[str, Any], key: str) -> dict[str, Any]:

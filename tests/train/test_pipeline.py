@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 import xspecnf
 from xspecnf_export import export
-from xspecnf_train.evaluate import evaluate
+from xspecnf_train.evaluate import Sizes, evaluate
 from xspecnf_train.real import RealFiles
 from xspecnf_train.run import train
 
@@ -51,10 +51,10 @@ def test_the_bundle_answers_for_a_real_spectrum(run: Path, tmp_path: Path) -> No
     obs = xspecnf.read_observation(EXAMPLES / "1200120106.pha")
     first, again = (model.infer(obs, samples=50, seed=3) for _ in range(2))
     assert (first.theta == again.theta).all()
-    figures = evaluate(model, spectra=25, samples=20, exact=10, report=lambda _: None, real=[obs])
-    assert figures["all"]["spectra"] == 25
-    assert figures["all"]["reduced_pgstat"]["truth"]["mean"] == pytest.approx(1, abs=0.5)
-    assert figures["real"]["spectra"] == 1
+    figures = evaluate(model, Sizes(25, samples=20, exact=10, refined=0), report=lambda _: None, real=[obs])
+    assert figures["network"]["all"]["spectra"] == 25
+    assert figures["network"]["all"]["pgstat"]["truth"]["mean"] == pytest.approx(1, abs=0.5)
+    assert figures["real"]["network"]["all"]["spectra"] == 1
 
 
 def test_a_killed_run_ends_where_an_undisturbed_one_does(tmp_path: Path) -> None:

@@ -1,0 +1,74 @@
+"""Fresh simulated spectra to judge a bundle on, as many of each brightness as can be had.
+
+The simulator's sources crowd at 1e3 to 1e6 counts. Which spectra are judged is decided by their counts alone, that is
+by the data, which leaves calibrated posteriors calibrated.
+"""
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+
+import numpy as np
+
+from xspecnf.model import Model
+from xspecnf_train.simulate import Batch, Simulator, SimulatorConfig
+from xspecnf_train.tables import build
+
+COUNT_EDGES = np.array([1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1.5e8])
+"""Of the ranges that figures are given for; counts of source and background in the good bins."""
+
+DRAW = 2000
+FLATTEN = 0.2
+"""A range is thinned down to this share of the most frequent one; less would be more even and take longer."""
+
+FIRST_SEED = 1_000_000
+"""Added to an evaluation's seed: far from those of training runs."""
+
+
+def fresh_spectra(model: Model, spectra: int, seed: int) -> Batch:
+    """`spectra` observations under the settings that the bundle was trained with, in random order of counts."""
+    config = replace(_simulator_config(model), pool=max(8 * spectra, 1000))
+    simulator = Simulator(config, model.reference_response, seed + FIRST_SEED)
+    rng = np.random.default_rng([seed, 77])
+    parts: list[Batch] = []
+    for part in _thinned(simulator, rng):
+        parts.append(part)
+        if sum(len(p.u) for p in parts) >= spectra:
+            break
+    return _taken(parts, spectra)
+
+
+def total_counts(batch: Batch) -> np.ndarray:
+    """(B,) counts in the good bins."""
+    return (batch.counts * batch.good).sum(axis=1)
+
+
+def count_range(counts: np.ndarray) -> np.ndarray:
+    """Number of the range of COUNT_EDGES that counts (N,) fall in; those beyond the ends belong to the outermost."""
+    return np.clip(np.searchsorted(COUNT_EDGES, counts, side="right") - 1, 0, len(COUNT_EDGES) - 2)
+
+
+def _thinned(simulator: Simulator, rng: np.random.Generator) -> Iterator[Batch]:
+    """Draws without end, the spectra of frequent ranges of counts thinned."""
+    first = simulator.draw(DRAW, rng)
+    share = np.bincount(count_range(total_counts(first)), minlength=len(COUNT_EDGES) - 1) / DRAW
+    keep = np.minimum(1, FLATTEN * share.max() / np.maximum(share, 1 / DRAW))
+    while True:
+        batch = simulator.draw(DRAW, rng)
+        yield picked(batch, rng.random(DRAW) < keep[count_range(total_counts(batch))])
+
+
+def picked(batch: Batch, index: np.ndarray | slice) -> Batch:
+    """The observations of a batch that `index` picks."""
+    return Batch(**{field.name: getattr(batch, field.name)[index] for field in fields(Batch)})
+
+
+def _taken(parts: list[Batch], spectra: int) -> Batch:
+    """The first `spectra` observations of all parts together."""
+    columns = {field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Batch)}
+    return picked(Batch(**columns), slice(spectra))
+
+
+def _simulator_config(model: Model) -> SimulatorConfig:
+    """The simulator's settings that the bundle was trained with; the default ones where it does not say."""
+    table = model.bundle.provenance.get("configuration", {}).get("simulator", {})
+    return build(SimulatorConfig, f"{model.bundle.name}: provenance: simulator", table)
