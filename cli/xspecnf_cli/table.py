@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from xspecnf import Posterior
     from xspecnf.posterior import Marginal
+    from xspecnf.predictive import PredictiveCheck
 
 
 def table(posterior: Posterior, outputs: Sequence[str] = ()) -> str:
@@ -15,6 +16,8 @@ def table(posterior: Posterior, outputs: Sequence[str] = ()) -> str:
     lines = [posterior.file, f"  {'parameter':<10}{'median':>12}  {'68 % interval':<25}  unit"]
     lines += [_row(name, marginal) for name, marginal in posterior.summary().items()]
     lines.append(_fit(posterior))
+    if posterior.diagnostics.predictive is not None:
+        lines.append(_predictive(posterior.diagnostics.predictive))
     if posterior.diagnostics.ess is not None:
         lines.append(_exact(posterior))
     lines.append(f"  verdict: {posterior.diagnostics.verdict}")
@@ -36,6 +39,14 @@ def _fit(posterior: Posterior) -> str:
     return (
         f"  PGStat/dof {fit.value:.1f}/{fit.dof} = {fit.reduced:.2f} at the median, {fit.best:.1f} at best "
         f"({fit.counts} counts in {fit.bins} bins)"
+    )
+
+
+def _predictive(check: PredictiveCheck) -> str:
+    r = check.residual
+    return (
+        f"  posterior predictive p {check.p_total:.2g}; largest residual {r.sigma:+.1f} sigma at "
+        f"{r.energy_lo:.2f}-{r.energy_hi:.2f} keV, p {check.p_local:.2g}"
     )
 
 

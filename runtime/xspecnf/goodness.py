@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
-from xspecnf.adaptive import Refined
 from xspecnf.observation import Observation
 from xspecnf.parameters import Parameter, to_unit
 from xspecnf.physics import expected_counts
 from xspecnf.posterior import Diagnostics, Fit, quantiles
 from xspecnf.statistics import pgstat
 from xspecnf.verdict import Facts, judge
+
+if TYPE_CHECKING:
+    from xspecnf.adaptive import Refined
+    from xspecnf.predictive import PredictiveCheck
 
 Float64 = NDArray[np.float64]
 
@@ -22,15 +27,18 @@ EDGE = 0.01
 """Outer share of a parameter's range that counts as its edge."""
 
 
-def fit_statistic(model_counts: Float64, obs: Observation) -> Float64:
+def fit_statistic(model_counts: Float64, obs: Observation, counts: Float64 | None = None) -> Float64:
     """PGSTAT (S,) of model counts (S, 240), with the systematic error as variance but without its normalisation term.
+
+    counts: (240,) or (S, 240), in place of the observed ones.
 
     That term, ln[(y + s2)/(y + s2_background)], belongs to the likelihood; in a measure of fit it would add several per
     bin to a perfect fit of a bright source. A systematic error without it is a background error of the same variance.
     """
     error = np.hypot(obs.background_error, obs.systematic * model_counts)
     # XSPEC's formula for an empty bin has no bound once that variance is large; its limit from above has one.
-    counts = np.where((obs.counts == 0) & (obs.systematic > 0), 1e-9, obs.counts)
+    counts = obs.counts if counts is None else counts
+    counts = np.where((counts == 0) & (obs.systematic > 0), 1e-9, counts)
     return pgstat(counts, model_counts, obs.background, error, good=obs.good)
 
 
@@ -65,12 +73,15 @@ def edge_mass(theta: Float64, weights: Float64, parameters: tuple[Parameter, ...
 def diagnose(
     obs: Observation,
     fit: Fit,
+    check: PredictiveCheck | None,
     edges: dict[str, float],
     acceptance: float,
     reference_response: bool,
     refined: Refined | None,
 ) -> Diagnostics:
-    """Judge a posterior: its data, its fit, its mass at the prior's `edges`, its weights where it was refined."""
+    """Judge a posterior: its data, its fit and its predictive `check`, its mass at the prior's `edges`, its weights
+    where it was refined.
+    """
     good = obs.good
     weighing = refined.samples.result if refined else None
     facts = Facts(
@@ -82,6 +93,7 @@ def diagnose(
         reference_response=reference_response,
         statistic=fit.best,
         dof=fit.dof,
+        check=check,
         edge_mass=edges,
         acceptance=acceptance,
         ess=weighing.ess if weighing else None,
@@ -94,6 +106,7 @@ def diagnose(
         verdict=verdict.level,
         flags=verdict.flags,
         acceptance=acceptance,
+        predictive=check,
         ess=facts.ess,
         efficiency=facts.efficiency,
         log_evidence=weighing.log_evidence if weighing else None,

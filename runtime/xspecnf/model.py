@@ -24,6 +24,7 @@ from xspecnf.goodness import EVALUATED, diagnose, edge_mass, goodness
 from xspecnf.observation import Observation
 from xspecnf.parameters import from_unit
 from xspecnf.posterior import Posterior
+from xspecnf.predictive import check_draws, predictive_check
 from xspecnf.response import Response
 from xspecnf.sampling import Draws, draw
 from xspecnf.target import Target
@@ -93,12 +94,18 @@ class Model:
             raise InputError(f"{obs.name}: every bin holds channels of bad quality; nothing is left to infer from")
         started = time.perf_counter()
         draws = self._draw(obs, max(samples, PILOT) if refine else samples, seed)
-        refined = self._refine(obs, draws, samples, seed) if refine else None
+        target = Target(obs, self.bundle.parameters, partial(self.expected_counts, obs=obs))
+        refined = self._refine(target, draws, samples, seed) if refine else None
         u, log_q = (refined.samples.points.u, refined.samples.log_q) if refined else (draws.u, draws.log_q)
         theta = from_unit(u, self.bundle.parameters)
         counts = refined.samples.points.counts if refined else self.expected_counts(theta[:EVALUATED], obs)
         weights = refined.samples.result.weights if refined else np.full(len(theta), 1 / len(theta))
         fit = goodness(theta, weights, counts, obs)
+        rng = np.random.default_rng([seed, 2])
+        if refined:
+            check = predictive_check(counts, weights, obs, rng)
+        else:
+            check = check_draws(target, u[:EVALUATED], counts, log_q[:EVALUATED], rng)
         edges = edge_mass(theta, weights, self.bundle.parameters)
         borrowed = obs.response.name == self.reference_response.name
         return Posterior(
@@ -110,7 +117,7 @@ class Model:
             log_prob=log_q - sum(np.log(p.scaled_range) for p in self.bundle.parameters),
             weights=weights,
             fit=fit,
-            diagnostics=diagnose(obs, fit, edges, draws.acceptance, borrowed, refined),
+            diagnostics=diagnose(obs, fit, check, edges, draws.acceptance, borrowed, refined),
             seconds=time.perf_counter() - started,
             notes=obs.notes,
         )
@@ -159,9 +166,8 @@ class Model:
         u = draw(self.backend, context, FIT_CANDIDATES, np.random.default_rng(seed)).u
         return fit(obs, u if len(u) else None, self.bundle.parameters)
 
-    def _refine(self, obs: Observation, draws: Draws, samples: int, seed: int) -> Refined:
+    def _refine(self, target: Target, draws: Draws, samples: int, seed: int) -> Refined:
         """Samples of the exact posterior, from the network's draws."""
-        target = Target(obs, self.bundle.parameters, partial(self.expected_counts, obs=obs))
         return refine_draws(target, draws.u, draws.log_q, samples, np.random.default_rng([seed, 1]))
 
     def _draw(self, obs: Observation, samples: int, seed: int) -> Draws:

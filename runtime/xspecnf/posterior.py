@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xspecnf.parameters import Parameter
 from xspecnf.verdict import Flag, Level
+
+if TYPE_CHECKING:
+    from xspecnf.predictive import PredictiveCheck
 
 Float64 = NDArray[np.float64]
 
@@ -50,6 +54,7 @@ class Diagnostics:
         verdict: "good", "caution" or "reject".
         flags: the reasons, empty for "good".
         acceptance: share of the network's draws inside the prior; the others were replaced.
+        predictive: posterior predictive p-values; None where the model cannot be evaluated at the posterior.
         ess: effective sample size of the weights; None unless refined.
         efficiency: ess over the number of samples; None unless refined.
         log_evidence: ln of the evidence with the prior normalised on its bounds; None unless refined.
@@ -62,6 +67,7 @@ class Diagnostics:
     verdict: Level
     flags: tuple[Flag, ...]
     acceptance: float
+    predictive: PredictiveCheck | None = None
     ess: float | None = None
     efficiency: float | None = None
     log_evidence: float | None = None

@@ -8,7 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from xspecnf.predictive import PredictiveCheck
 
 Severity = Literal["caution", "reject"]
 Level = Literal["good", "caution", "reject"]
@@ -22,7 +25,9 @@ class Thresholds:
         signal_sigma: net counts below so many standard deviations: nothing to fit (reject).
         background_fraction: background above this share of the counts: its model decides the answer.
         edge_mass: posterior mass within the outer 1 % of a parameter's range; a flat posterior has 0.01 at each end.
-        misfit_sigma: the best statistic lies so many sigma above its expectation dof, sigma = sqrt(2 dof) as for chi2.
+        p_total, p_local: posterior predictive p-values below which the model does not fit.
+        misses: the best draw's fit statistic lies so far above the posterior's peak: the scatter of five parameters
+            leaves the best of many draws within a few of it.
         misfit_reject: reduced statistic beyond which no parameter means anything.
         bad_bins: share of the bins that are lost to bad quality; the network trained on gaps of up to a quarter.
         bad_bins_reject: the same, too many to go on.
@@ -37,7 +42,9 @@ class Thresholds:
     signal_sigma: float = 5.0
     background_fraction: float = 0.5
     edge_mass: float = 0.05
-    misfit_sigma: float = 5.0
+    p_total: float = 0.002
+    p_local: float = 0.002
+    misses: float = 20.0
     misfit_reject: float = 5.0
     bad_bins: float = 0.25
     bad_bins_reject: float = 0.5
@@ -64,8 +71,9 @@ class Facts:
         bad_fraction: share of the bins with a bad-quality channel.
         has_background: False where no background was subtracted or modelled.
         reference_response: True where the bundle's response stood in for the observation's own.
-        statistic: PGSTAT of the best parameters found, without the systematic error's normalisation term.
+        statistic: PGSTAT of the best sample, without the systematic error's normalisation term.
         dof: bins less free parameters.
+        check: posterior predictive check; None where the model cannot be evaluated at the posterior.
         edge_mass: by parameter name, the larger posterior mass within the outer 1 % of either end of its range.
         acceptance: share of the network's draws inside the prior.
         ess: effective sample size; None where no exact likelihood was computed.
@@ -82,6 +90,7 @@ class Facts:
     reference_response: bool
     statistic: float
     dof: int
+    check: PredictiveCheck | None
     edge_mass: Mapping[str, float]
     acceptance: float = 1.0
     ess: float | None = None
@@ -137,13 +146,27 @@ def _data_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
 def _fit_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
     if facts.dof <= 0:
         return
-    if not math.isfinite(facts.statistic):
+    if facts.check is None or not math.isfinite(facts.statistic):
         yield Flag("misfit", "reject", "the model cannot be evaluated at the posterior")
         return
-    reduced = facts.statistic / facts.dof
-    if reduced > 1 + limits.misfit_sigma * math.sqrt(2 / facts.dof):
+    check = facts.check
+    reduced = check.statistic / facts.dof
+    if check.p_total < limits.p_total or check.p_local < limits.p_local:
         severity: Severity = "reject" if reduced > limits.misfit_reject else "caution"
-        yield Flag("misfit", severity, f"the model does not fit: PGSTAT/dof {reduced:.2f} at best, about 1 expected")
+        yield Flag("misfit", severity, f"the model does not fit: PGSTAT/dof {reduced:.2f}, {_worst(check)}")
+    if facts.statistic > check.statistic + limits.misses:
+        severity = "reject" if facts.statistic / facts.dof > limits.misfit_reject else "caution"
+        gap = facts.statistic - check.statistic
+        yield Flag("missed-peak", severity, f"the samples fit worse than the model can, by {gap:.0f}; refine them")
+
+
+def _worst(check: PredictiveCheck) -> str:
+    """The check in words; the tail of a fitted law is not quoted to more than a millionth."""
+    p, residual = min(check.p_total, check.p_local), check.residual
+    chance = f"p = {p:.1g}" if p > 1e-6 else "p < 1e-06"
+    kind = "excess" if residual.sigma > 0 else "deficit"
+    where = f"{residual.energy_lo:.2f}-{residual.energy_hi:.2f} keV ({residual.sigma:+.1f} sigma)"
+    return f"posterior predictive {chance}, largest {kind} of counts at {where}"
 
 
 def _posterior_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:

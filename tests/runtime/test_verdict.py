@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from xspecnf.predictive import PredictiveCheck, Residual
 from xspecnf.verdict import Facts, Thresholds, judge
 
+FITS = PredictiveCheck(0.4, 0.6, Residual(6.2, 6.8, 2.5), statistic=238)
 GOOD = Facts(
     counts=10_000,
     background=100,
@@ -18,6 +20,7 @@ GOOD = Facts(
     reference_response=False,
     statistic=240,
     dof=235,
+    check=FITS,
     edge_mass={"nH": 0.0, "f_sc": 0.01},
     ess=800,
     efficiency=0.8,
@@ -40,8 +43,12 @@ def test_a_good_fit_with_everything_known_is_good() -> None:
         ({"reference_response": True}, "reference-response", "caution"),
         ({"bad_fraction": 0.3}, "bad-bins", "caution"),
         ({"bad_fraction": 0.6}, "bad-bins", "reject"),
-        ({"statistic": 2.4 * 235}, "misfit", "caution"),
-        ({"statistic": 85 * 235}, "misfit", "reject"),
+        ({"check": replace(FITS, p_total=1e-4)}, "misfit", "caution"),
+        ({"check": replace(FITS, p_local=1e-9)}, "misfit", "caution"),
+        ({"check": replace(FITS, p_total=1e-99, statistic=85 * 235), "statistic": 85 * 235}, "misfit", "reject"),
+        ({"check": None}, "misfit", "reject"),
+        ({"statistic": 300}, "missed-peak", "caution"),
+        ({"statistic": 85 * 235}, "missed-peak", "reject"),
         ({"statistic": float("nan")}, "misfit", "reject"),
         ({"edge_mass": {"nH": 0.0, "f_sc": 0.2}}, "prior-edge", "caution"),
         ({"acceptance": 0.1}, "outside-prior", "reject"),
@@ -59,7 +66,8 @@ def test_each_rule(changes: dict[str, Any], flag: str, level: str) -> None:
 
 
 def test_the_worst_flag_decides_and_every_reason_is_named() -> None:
-    verdict = judge(replace(GOOD, statistic=85 * 235, has_background=False, edge_mass={"f_sc": 0.9}))
+    hopeless = replace(FITS, p_total=1e-99, statistic=85 * 235)
+    verdict = judge(replace(GOOD, check=hopeless, has_background=False, edge_mass={"f_sc": 0.9}))
     assert verdict.level == "reject"
     assert [flag.name for flag in verdict.flags] == ["no-background", "misfit", "prior-edge"]
     assert "f_sc" in verdict.flags[-1].reason
@@ -68,4 +76,10 @@ def test_the_worst_flag_decides_and_every_reason_is_named() -> None:
 def test_thresholds_are_checked_where_they_are_made() -> None:
     with pytest.raises(ValueError, match="positive"):
         Thresholds(edge_mass=0)
-    assert judge(replace(GOOD, statistic=2.4 * 235), Thresholds(misfit_sigma=100)).level == "good"
+    assert judge(replace(GOOD, check=replace(FITS, p_total=1e-4)), Thresholds(p_total=1e-5)).level == "good"
+
+
+def test_a_misfit_is_told_in_words() -> None:
+    line = PredictiveCheck(0.2, 1e-30, Residual(6.15, 6.95, 12.2), statistic=260)
+    (flag,) = judge(replace(GOOD, check=line)).flags
+    assert "p < 1e-06, largest excess of counts at 6.15-6.95 keV (+12.2 sigma)" in flag.reason

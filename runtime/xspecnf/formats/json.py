@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from xspecnf.bestfit import BestFit
     from xspecnf.posterior import Diagnostics, Fit, Posterior
+    from xspecnf.predictive import PredictiveCheck
     from xspecnf.profiles import Profile
 
 
@@ -90,6 +91,7 @@ def _fit(fit: Fit) -> dict[str, Any]:
 
 def _diagnostics(diagnostics: Diagnostics) -> dict[str, Any]:
     return {
+        "predictive": _predictive(diagnostics.predictive),
         "ess": diagnostics.ess,
         "efficiency": diagnostics.efficiency,
         "log_evidence": diagnostics.log_evidence,
@@ -106,6 +108,13 @@ def _diagnostics(diagnostics: Diagnostics) -> dict[str, Any]:
 
 def _limits(interval: NDArray[np.float64]) -> list[float | None]:
     return [_finite(float(end)) for end in interval]
+
+
+def _predictive(check: PredictiveCheck | None) -> dict[str, Any] | None:
+    if check is None:
+        return None
+    residual = {name: _finite(value) for name, value in asdict(check.residual).items()}
+    return {"p_total": check.p_total, "p_local": check.p_local, "residual": residual}
 
 
 def _finite(value: float) -> float | None:

@@ -1,0 +1,165 @@
+r"""Posterior predictive checks: could the model, at this posterior, have made these data?
+
+Replicate the counts of posterior samples under exactly the likelihood's assumptions: in each bin the expectation
+scatters about the model's by the background's error sigma and the systematic error e, the counts are Poisson,
+
+    S_rep ~ Poisson(y),   y ~ Normal(M + B, sigma^2 + (e M)^2) held at 0 or above,
+
+and compare a discrepancy T of replicate and data under the same parameters (Gelman, Meng & Stern 1996, Stat. Sinica 6,
+733): p = P[T(S_rep, theta) >= T(S, theta)]. Two discrepancies:
+
+    the fit statistic     a misfit spread over the band; with few counts it is not chi2, the replicates tell
+    the largest residual  max over windows W of |D| / sqrt(V + max(D, 0)/3), D = sum over W of (S - M - B), V that of
+                          the variances: a line or a shelf that the statistic of all bins drowns. The third of an
+                          excess tames the long tail of small Poisson counts, which else hides what bright bins show
+
+The replicates resolve no p below one over their number; a Pearson III law with the first three moments of T_rep - T
+goes on into the tail, by Wilson & Hilferty's (1931, PNAS 17, 684) cube root.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xspecnf.goodness import fit_statistic
+from xspecnf.importance import reweight
+from xspecnf.observation import Observation
+from xspecnf.peaks import climb
+from xspecnf.statistics import log_likelihood
+from xspecnf.target import Target
+
+Float64 = NDArray[np.float64]
+
+SAMPLES, REPEATS = 40, 4
+"""Posterior samples that are replicated, and how often each: the data's scatter among replicates is far wider than the
+posterior's, and the data's own statistic is needed once a sample."""
+
+WINDOWS = (2, 4, 8, 16, 32)
+"""Bins. NICER's resolution is 2-5 of them, an absorption edge or a shelf of the background tens."""
+
+SUSPECT = 0.01
+"""Smaller p-values of a few draws are not believed before the posterior's peak was looked at."""
+
+PEAK_GAIN = 0.5
+"""Of ln density: an ascent ends where it expects no more, a small part of the fit statistic's scatter."""
+
+LEAST_VARIANCE = 0.01  # counts^2: a count where none is expected is a surprise, not an infinite one
+LARGEST_EXPECTATION = 1e15  # counts: far beyond any spectrum, and still a number that Poisson counts can be drawn of
+
+
+@dataclass(frozen=True)
+class Residual:
+    """The window of the band where the data depart most from the model: its energies [keV] and the sum's sigma."""
+
+    energy_lo: float
+    energy_hi: float
+    sigma: float
+
+
+@dataclass(frozen=True)
+class PredictiveCheck:
+    """What the replicates say.
+
+    Attributes:
+        p_total: posterior predictive p-value of the fit statistic.
+        p_local: of the largest residual.
+        residual: where that is.
+        statistic: the smallest fit statistic of the data among the replicated samples.
+    """
+
+    p_total: float
+    p_local: float
+    residual: Residual
+    statistic: float
+
+
+def predictive_check(
+    model_counts: Float64, weights: Float64, obs: Observation, rng: np.random.Generator
+) -> PredictiveCheck:
+    """Check the posterior whose samples expect the source counts model_counts (S, 240), with `weights` (S,), sum 1."""
+    expected = model_counts[rng.choice(len(weights), SAMPLES, p=weights)]
+    repeated = np.repeat(expected, REPEATS, axis=0)
+    replicates = replicated(repeated, obs, rng)
+    statistic = fit_statistic(expected, obs)
+    residual = residuals(obs.counts, expected, obs)
+    observed = np.repeat(largest(residual), REPEATS)
+    total = fit_statistic(repeated, obs, replicates) - np.repeat(statistic, REPEATS)
+    local = largest(residuals(replicates, repeated, obs)) - observed
+    return PredictiveCheck(
+        tail_probability(total),
+        tail_probability(local),
+        _strongest(residual, obs),
+        float(statistic.min()),
+    )
+
+
+def check_draws(
+    target: Target, u: Float64, model_counts: Float64, log_q: Float64, rng: np.random.Generator
+) -> PredictiveCheck | None:
+    """Check the exact posterior by draws u (S, 5) of a proposal whose ln density is log_q (S,); None where the
+    likelihood of all is zero.
+
+    Few draws may all miss a narrow peak: where they seem not to fit, the peak that an ascent from the best of them
+    reaches is checked in their place.
+    """
+    log_l = log_likelihood(model_counts, target.obs)
+    if not np.any(np.isfinite(log_l)):
+        return None
+    check = predictive_check(model_counts, reweight(log_l, log_q).weights, target.obs, rng)
+    if min(check.p_total, check.p_local) > SUSPECT:
+        return check
+    peak = climb(target, target.at_unit(u[[np.nanargmax(log_l)]]).x, PEAK_GAIN)
+    return predictive_check(peak.points.counts, np.ones(1), target.obs, rng)
+
+
+def replicated(expected: Float64, obs: Observation, rng: np.random.Generator) -> Float64:
+    """Counts (S, 240) that source counts `expected` (S, 240) make under the likelihood's assumptions."""
+    scatter = np.hypot(obs.background_error, obs.systematic * expected)
+    y = expected + obs.background + scatter * rng.standard_normal(expected.shape)
+    return rng.poisson(np.clip(y, 0, LARGEST_EXPECTATION)).astype(np.float64)
+
+
+def residuals(counts: Float64, expected: Float64, obs: Observation) -> list[Float64]:
+    """For each of WINDOWS, the departures (S, 241 - width) of counts (240,) or (S, 240) from the model in standard
+    deviations; bad bins are left out of the sums.
+    """
+    difference = obs.good * (counts - obs.background - expected)
+    poisson = np.maximum(expected + obs.background, LEAST_VARIANCE)
+    variance = obs.good * (poisson + obs.background_error**2 + (obs.systematic * expected) ** 2)
+    pairs = zip(_window_sums(difference), _window_sums(variance), strict=True)
+    return [d / np.sqrt(np.maximum(v, LEAST_VARIANCE) + np.maximum(d, 0) / 3) for d, v in pairs]
+
+
+def largest(residual: list[Float64]) -> Float64:
+    """(S,) the largest absolute residual of any window."""
+    return np.max([np.abs(windows).max(axis=1) for windows in residual], axis=0)
+
+
+def tail_probability(difference: Float64) -> float:
+    """P(difference >= 0) of the Pearson III law with the moments of `difference` (S,)."""
+    mean, sigma = float(difference.mean()), float(difference.std())
+    if not (math.isfinite(mean) and sigma > 0):
+        return float(mean >= 0)
+    skew = float(np.clip(np.mean(((difference - mean) / sigma) ** 3), 0.01, 2.0))
+    # A gamma variate's cube root is nearly normal; below its lower end, where there is no root, p is 1.
+    root = max(1 - skew * mean / (2 * sigma), 0.0) ** (1 / 3)
+    z = 6 / skew * (root - 1) + skew / 6
+    return 0.5 * math.erfc(z / math.sqrt(2))
+
+
+def _window_sums(values: Float64) -> list[Float64]:
+    """For each of WINDOWS, the sums (S, 241 - width) of (S, 240) over neighbours."""
+    cumulative = np.cumsum(np.pad(values, ((0, 0), (1, 0))), axis=1)
+    return [cumulative[:, width:] - cumulative[:, :-width] for width in WINDOWS]
+
+
+def _strongest(residual: list[Float64], obs: Observation) -> Residual:
+    """The window that departs most in the samples' mean."""
+    means = [windows.mean(axis=0) for windows in residual]
+    k = int(np.argmax([np.abs(mean).max() for mean in means]))
+    first = int(np.abs(means[k]).argmax())
+    return Residual(float(obs.energy_lo[first]), float(obs.energy_hi[first + WINDOWS[k] - 1]), float(means[k][first]))
