@@ -1,33 +1,30 @@
-r"""Adaptive importance sampling: a proposal that learns the exact posterior, started by the network's samples.
+r"""Refinement: samples of the exact posterior, from the network's draws.
 
 The network's draws, with weights w = L/q, are the pilot. Where they are good enough they are the answer. Where not, a
-mixture q_1 of Student-t laws is placed on the peaks that ascents from them reach and on the pilot itself; each round r
-draws n_r points from q_r, weighs all the points of all rounds by the deterministic mixture
+proposal learns the posterior (:mod:`xspecnf.proposal`), and what is returned are fresh draws of it alone: it was
+fixed before they were made, which leaves their estimates unbiased and their errors honest. The network's evidence,
+independent of theirs, is the check.
 
-    w_i = p(x_i) / sum_r (n_r/N) q_r(x_i)
-
-(Owen & Zhou 2000, J. Am. Stat. Assoc. 95, 135; AMIS: Cornuet et al. 2012, Scand. J. Stat. 39, 798) and fits q_{r+1} to
-them, until a round is efficient enough. Weights that degenerate are tempered, w^beta, for the fit alone. Every
-q_r keeps a share of q_1, so that nothing that was found once is lost, and the pilot's own weighted samples take part in
-every fit with their effective number.
-
-What is returned are fresh draws from the last proposal alone: it was fixed before they were made, which leaves their
-estimates unbiased and their errors honest. The network's evidence, independent of theirs, is the check.
+Draws go on until those that are asked for are worth as many, or the pool is full; these are chosen so that their
+weights are nearly equal (:func:`xspecnf.importance.thin`). Where the proposal stays a poor one, MCMC starts from its
+draws (:mod:`xspecnf.mcmc`), and its samples are taken if it has converged.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xspecnf.importance import Reweighted, reweight
-from xspecnf.mixture import StudentMixture, blend, fit
-from xspecnf.peaks import find_peaks
+from xspecnf.importance import tempered, thin
+from xspecnf.mcmc import ENSEMBLES, WALKERS, Chain, sample
+from xspecnf.proposal import Proposal, Weighed, adapt, is_weak, weigh
 from xspecnf.target import Points, Target, joined
 
 Float64 = NDArray[np.float64]
+Method = Literal["network", "adaptive", "mcmc"]
 
 PILOT = 500
 """Draws of the network that start a refinement."""
@@ -35,44 +32,20 @@ PILOT = 500
 GOOD_NETWORK = 0.5
 """Efficiency at which the network's own draws are the answer."""
 
-TEMPERATURE = 3
-STARTS = 4
-"""Ascents; the peaks of a posterior differ in the disc's temperature, and so do these."""
+WORTH = 0.9
+"""Effective samples over those asked for at which drawing ends."""
 
-ROUND = 500
-MAX_ROUNDS = 6
-GOOD_ROUND = 0.55
-"""Efficiency that a further round would hardly improve."""
+NETWORK_POOL = 2
+"""Of the network's draws over the samples asked for."""
 
-FIRST_SHARE = 0.15
-"""Of the first, widest proposal in all later ones."""
+POOL = 3.0
+"""Draws over samples asked for at which it ends anyway."""
 
-TEMPERED = 60.0
-"""Effective samples that a fit rests on at least."""
+POOR = 0.1
+"""Efficiency below which MCMC is worth its price."""
 
-PILOT_COMPONENTS = 3
-COMPONENTS = 8
-SAMPLES_PER_COMPONENT = 50.0
-
-
-@dataclass(frozen=True)
-class Weighed:
-    """Points drawn from one proposal, and their importance weights.
-
-    Attributes:
-        points: S of them.
-        log_q: (S,) ln density of the proposal with respect to the unit cube.
-        result: weights and what they say.
-    """
-
-    points: Points
-    log_q: Float64
-    result: Reweighted
-
-    @property
-    def log_w(self) -> Float64:
-        """(S,) ln of the plain weights."""
-        return self.points.log_density - self.points.log_volume - self.log_q
+POOR_KHAT = 1.0
+"""Shape of the weights' tail above which their mean does not converge."""
 
 
 @dataclass(frozen=True)
@@ -80,16 +53,20 @@ class Refined:
     """Weighted samples of the exact posterior.
 
     Attributes:
-        samples: as many as were asked for.
+        samples: as many as were asked for; their evidence is always importance sampling's.
         pilot: the network's draws that started it.
+        method: where the samples come from: the network, the adapted proposal, or MCMC.
         rounds: of adaptation that led to the samples; 0 where they are the network's.
         evaluations: of the exact physics.
+        rhat: of MCMC where it was tried; its samples are taken only if it has converged.
     """
 
     samples: Weighed
     pilot: Weighed
+    method: Method
     rounds: int
     evaluations: int
+    rhat: float | None = None
 
     @property
     def evidence_excess(self) -> float:
@@ -104,7 +81,8 @@ def refine_draws(target: Target, u: Float64, log_q: Float64, samples: int, rng: 
 
     Args:
         target: the posterior.
-        u: (P, 5) draws of the network in the unit cube; `samples` or PILOT of them, whichever is more.
+        u: (P, 5) draws of the network in the unit cube, at least PILOT and `samples` of them; what exceeds the number
+            asked for makes the weights more equal.
         log_q: (P,) their ln density.
         samples: how many to return.
         rng: draws everything else.
@@ -112,96 +90,63 @@ def refine_draws(target: Target, u: Float64, log_q: Float64, samples: int, rng: 
     Raises:
         ValueError: none of the network's draws has a finite likelihood.
     """
-    pilot = _weigh(target.at_unit(u[:PILOT]), log_q[:PILOT])
-    rounds, best = 0, None
-    if pilot.result.efficiency < GOOD_NETWORK:
-        proposal, rounds = adapt(target, pilot, rng)
-        best = _drawn(target, proposal, samples, rng)
-    if best is None or best.result.efficiency < pilot.result.efficiency:
-        network = _completed(target, pilot, u, log_q, samples)
-        if best is None or best.result.efficiency < network.result.efficiency:
-            best, rounds = network, 0
-    return Refined(best, pilot, rounds, target.evaluations)
+    pilot = weigh(target.at_unit(u[:PILOT]), log_q[:PILOT])
+    weak = is_weak(target.obs)  # the network was not trained on what may be no source at all
+    if pilot.result.efficiency >= GOOD_NETWORK and not weak:
+        pool = _completed(target, pilot, u, log_q)
+        return Refined(_thinned(pool, samples, rng), pilot, "network", 0, target.evaluations)
+    proposal, rounds = adapt(target, pilot, rng)
+    pool = _drawn(target, proposal, samples, rng)
+    method: Method = "adaptive"
+    if pool is None or (pool.result.efficiency < pilot.result.efficiency and not weak):
+        pool, method, rounds = _completed(target, pilot, u, log_q), "network", 0
+    if pool.result.efficiency >= POOR and (pool.result.khat or 0) < POOR_KHAT:
+        return Refined(_thinned(pool, samples, rng), pilot, method, rounds, target.evaluations)
+    chain = _walked(target, pool, proposal, samples, rng)
+    if chain.converged:
+        best, method = _equal(target.at(chain.draws(samples, rng)), pool, chain.ess), "mcmc"
+    else:
+        best = _thinned(pool, samples, rng)
+    return Refined(best, pilot, method, rounds, target.evaluations, chain.rhat)
 
 
-def adapt(target: Target, pilot: Weighed, rng: np.random.Generator) -> tuple[StudentMixture, int]:
-    """A proposal that has learnt the target, and in how many rounds."""
-    first = proposal = _first(target, pilot, rng)
+def _completed(target: Target, pilot: Weighed, u: Float64, log_q: Float64) -> Weighed:
+    """All the network's draws, of which the pilot's are known."""
+    if len(u) == len(pilot.points):
+        return pilot
+    return weigh(joined([pilot.points, target.at_unit(u[PILOT:])]), log_q)
+
+
+def _drawn(target: Target, proposal: Proposal, samples: int, rng: np.random.Generator) -> Weighed | None:
+    """A pool of fresh draws worth the samples asked for, or full; None where not one of them is inside the prior."""
     parts: list[Points] = []
-    proposals: list[tuple[float, StudentMixture]] = []
-    efficiency = 0.0
-    while len(parts) < MAX_ROUNDS and efficiency < GOOD_ROUND:
-        points = target.at(proposal.draw(ROUND, rng))
-        efficiency = effective(points.log_density - proposal.log_density(points.x)) / ROUND
-        parts.append(points)
-        proposals.append((ROUND, proposal))
-        learnt = _learnt(joined(parts), blend(proposals), pilot, rng)
-        proposal = blend([(1 - FIRST_SHARE, learnt), (FIRST_SHARE, first)])
-    return proposal, len(parts)
+    while True:
+        parts.append(proposal.draw(target, samples, rng))
+        points = joined(parts)
+        if np.any(np.isfinite(points.log_density)):
+            pool = weigh(points, proposal.log_density(points) - points.log_volume)
+            if len(points) >= POOL * samples or _thinned(pool, samples, rng).result.ess >= WORTH * samples:
+                return pool
+        elif len(points) >= POOL * samples:
+            return None
 
 
-def _first(target: Target, pilot: Weighed, rng: np.random.Generator) -> StudentMixture:
-    """Half on the peaks, half on the pilot as far as the likelihood leaves it."""
-    peaks = find_peaks(target, _starts(pilot.points))
-    return blend([(0.5, peaks), (0.5, fit(pilot.points.x, tempered(pilot.log_w), PILOT_COMPONENTS, rng))])
+def _thinned(pool: Weighed, samples: int, rng: np.random.Generator) -> Weighed:
+    """As many samples of the pool as were asked for."""
+    index, weights = thin(pool.result.weights, samples, rng)
+    result = replace(pool.result, weights=weights, ess=float(1 / np.sum(weights**2)))
+    return Weighed(pool.points[index], pool.log_q[index], result)
 
 
-def _learnt(points: Points, drawn_from: StudentMixture, pilot: Weighed, rng: np.random.Generator) -> StudentMixture:
-    """A mixture fitted to all weighted points so far, those of the pilot included."""
-    log_w = points.log_density - drawn_from.log_density(points.x)
-    ess, pilot_ess = effective(log_w), effective(pilot.log_w)
-    x = np.concatenate([points.x, pilot.points.x])
-    weights = np.concatenate([ess * tempered(log_w), pilot_ess * tempered(pilot.log_w)])
-    components = int(np.clip((ess + pilot_ess) / SAMPLES_PER_COMPONENT, 1, COMPONENTS))
-    return fit(x, weights, components, rng)
+def _walked(target: Target, pool: Weighed, proposal: Proposal, samples: int, rng: np.random.Generator) -> Chain:
+    """MCMC from draws of the pool."""
+    start = rng.choice(len(pool.points), ENSEMBLES * WALKERS, p=tempered(pool.log_w))
+    return sample(lambda x: target.at(x).log_density, pool.points.x[start], proposal.mixture, samples, rng)
 
 
-def _starts(pilot: Points) -> Float64:
-    """The best point of the pilot in each part of its range of disc temperatures (K <= STARTS, 5)."""
-    z = pilot.x[:, TEMPERATURE]
-    part = np.floor(0.999 * STARTS * (z - z.min()) / (np.ptp(z) + 1e-12))
-    return np.array([pilot.x[np.argmax(np.where(part == k, pilot.log_density, -np.inf))] for k in np.unique(part)])
-
-
-def _completed(target: Target, pilot: Weighed, u: Float64, log_q: Float64, samples: int) -> Weighed:
-    """The network's first `samples` draws, of which the pilot's are known."""
-    points = pilot.points[: min(samples, PILOT)]
-    if samples > PILOT:
-        points = joined([points, target.at_unit(u[PILOT:samples])])
-    return _weigh(points, log_q[: len(points)])
-
-
-def _drawn(target: Target, proposal: StudentMixture, samples: int, rng: np.random.Generator) -> Weighed | None:
-    """Fresh draws of the proposal; None where not one of them is inside the prior."""
-    points = target.at(proposal.draw(samples, rng))
-    if not np.any(np.isfinite(points.log_density)):
-        return None
-    return _weigh(points, proposal.log_density(points.x) - points.log_volume)
-
-
-def _weigh(points: Points, log_q: Float64) -> Weighed:
-    return Weighed(points, log_q, reweight(points.log_density - points.log_volume, log_q))
-
-
-def tempered(log_w: Float64) -> Float64:
-    """Weights (S,) w^beta, sum 1, with the largest beta <= 1 that leaves TEMPERED effective samples."""
-    low, high = 0.0, 1.0
-    if effective(log_w) >= TEMPERED:
-        low = 1.0
-    for _ in range(20):
-        middle = (low + high) / 2
-        low, high = (middle, high) if effective(middle * log_w) >= TEMPERED else (low, middle)
-    w = _exponentials(np.where(np.isfinite(log_w), low * log_w, -np.inf))
-    return w / max(w.sum(), 1e-300)
-
-
-def effective(log_w: Float64) -> float:
-    """Effective sample size of ln weights (S,)."""
-    w = _exponentials(log_w)
-    return float(w.sum() ** 2 / max((w**2).sum(), 1e-300))
-
-
-def _exponentials(log_w: Float64) -> Float64:
-    """w (S,), the largest 1; all 0 where no weight is finite."""
-    top = log_w.max()
-    return np.exp(log_w - top) if np.isfinite(top) else np.zeros_like(log_w)
+def _equal(points: Points, pool: Weighed, ess: float) -> Weighed:
+    """Samples of the posterior itself, with the pool's evidence; their weights have no tail."""
+    size = len(points)
+    ess = min(ess, size)
+    result = replace(pool.result, weights=np.full(size, 1 / size), ess=ess, efficiency=ess / size, khat=None)
+    return Weighed(points, points.log_density - points.log_volume - pool.result.log_evidence, result)

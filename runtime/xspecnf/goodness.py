@@ -112,6 +112,8 @@ def diagnose(
         log_evidence=weighing.log_evidence if weighing else None,
         log_evidence_error=weighing.log_evidence_error if weighing else None,
         khat=facts.khat,
+        method=refined.method if refined else None,
         rounds=refined.rounds if refined else None,
         evaluations=refined.evaluations if refined else None,
+        rhat=refined.rhat if refined else None,
     )

@@ -20,6 +20,9 @@ from xspecnf.pareto import smooth
 
 Float64 = NDArray[np.float64]
 
+TEMPERED = 60.0
+"""Effective samples that a fit rests on at least."""
+
 
 @dataclass(frozen=True)
 class Reweighted:
@@ -28,7 +31,7 @@ class Reweighted:
     Attributes:
         weights: (S,) non-negative, sum 1.
         ess: effective sample size, 1..S.
-        efficiency: ess/S.
+        efficiency: effective share of the draws: how well the proposal fits.
         log_evidence: ln Z, prior normalised on its bounds.
         log_evidence_error: one standard deviation of ln Z, by the delta method; optimistic where efficiency is small.
         khat: shape of the weights' tail, above 0.7 nothing here is reliable; None with too few samples to tell.
@@ -40,6 +43,51 @@ class Reweighted:
     log_evidence: float
     log_evidence_error: float
     khat: float | None
+
+
+def thin(weights: Float64, size: int, rng: np.random.Generator) -> tuple[NDArray[np.intp], Float64]:
+    """Choose `size` of S weighted samples, each at most once, and give them new weights; both (size,).
+
+    A sample of weight w stays with the chance min(1, w/c) and then weighs max(w, c), which is unbiased and of the least
+    variance (Fearnhead & Clifford 2003, J. R. Stat. Soc. B 65, 887). The effective number of the new weights counts
+    everything: where no weight was above 1/size they are `size` independent draws of the target, as rejection sampling
+    would leave them.
+    """
+    descending = np.argsort(-weights, kind="stable")
+    if np.count_nonzero(weights) <= size:
+        index = np.sort(descending[:size])
+        return index, weights[index]
+    w = weights[descending]
+    c = np.cumsum(w[::-1])[::-1][:size] / (size - np.arange(size))  # with the k largest kept for certain
+    c = c[np.argmax(w[:size] <= c)]
+    edges = np.concatenate([[0.0], np.cumsum(np.minimum(weights / c, 1))])
+    index = np.flatnonzero(np.diff(np.floor(edges * (size / edges[-1]) + rng.random())))
+    kept = np.maximum(weights[index], c)
+    return index, kept / kept.sum()
+
+
+def effective(log_w: Float64) -> float:
+    """Effective sample size of ln weights (S,)."""
+    w = _exponentials(log_w)
+    return float(w.sum() ** 2 / max((w**2).sum(), 1e-300))
+
+
+def tempered(log_w: Float64) -> Float64:
+    """Weights (S,) w^beta, sum 1, with the largest beta <= 1 that leaves TEMPERED effective samples."""
+    low, high = 0.0, 1.0
+    if effective(log_w) >= TEMPERED:
+        low = 1.0
+    for _ in range(20):
+        middle = (low + high) / 2
+        low, high = (middle, high) if effective(middle * log_w) >= TEMPERED else (low, middle)
+    w = _exponentials(np.where(np.isfinite(log_w), low * log_w, -np.inf))
+    return w / max(w.sum(), 1e-300)
+
+
+def _exponentials(log_w: Float64) -> Float64:
+    """w (S,), the largest 1; all 0 where no weight is finite."""
+    top = log_w.max()
+    return np.exp(log_w - top) if np.isfinite(top) else np.zeros_like(log_w)
 
 
 def reweight(log_likelihood: Float64, log_q: Float64) -> Reweighted:

@@ -70,9 +70,9 @@ class Chain:
         return self.rhat < LARGEST_RHAT and self.ess >= LEAST_ESS
 
     def draws(self, size: int, rng: np.random.Generator) -> Float64:
-        """(size, d) of all, as evenly over the sweeps as their number allows."""
+        """(size, d) of all; a regular stride would read the same walkers in every sweep."""
         flat = self.x.reshape(-1, self.x.shape[-1])
-        return flat[((np.arange(size) + rng.random()) * len(flat) / size).astype(np.intp)]
+        return flat[rng.choice(len(flat), size, replace=size > len(flat))]
 
 
 def sample(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xspecnf import physics
-from xspecnf.adaptive import PILOT, Refined, refine_draws
+from xspecnf.adaptive import NETWORK_POOL, PILOT, Refined, refine_draws
 from xspecnf.backends import Backend
 from xspecnf.backends.onnx import OnnxBackend, ProviderName
 from xspecnf.batch import Failure, Job, check_draw, run_all
@@ -82,8 +82,9 @@ class Model:
             obs: the observation, on the bundle's grid.
             samples: how many, at least 1.
             seed: of the noise; the same seed gives the same samples.
-            refine: weigh the samples by the exact likelihood, replacing the network's draws by those of an adapted
-                proposal where that is better, and compute effective sample size and evidence.
+            refine: make the samples those of the exact likelihood, chosen by weight among the network's draws or,
+                where that is better, those of an adapted proposal or of MCMC, and compute effective sample size and
+                evidence. What the samples are worth is `diagnostics.ess`.
 
         Raises:
             ValueError: fewer than one sample, or a negative seed.
@@ -93,7 +94,7 @@ class Model:
         if not obs.good.any():
             raise InputError(f"{obs.name}: every bin holds channels of bad quality; nothing is left to infer from")
         started = time.perf_counter()
-        draws = self._draw(obs, max(samples, PILOT) if refine else samples, seed)
+        draws = self._draw(obs, max(NETWORK_POOL * samples, PILOT) if refine else samples, seed)
         target = Target(obs, self.bundle.parameters, partial(self.expected_counts, obs=obs))
         refined = self._refine(target, draws, samples, seed) if refine else None
         u, log_q = (refined.samples.points.u, refined.samples.log_q) if refined else (draws.u, draws.log_q)

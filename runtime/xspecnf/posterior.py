@@ -55,13 +55,17 @@ class Diagnostics:
         flags: the reasons, empty for "good".
         acceptance: share of the network's draws inside the prior; the others were replaced.
         predictive: posterior predictive p-values; None where the model cannot be evaluated at the posterior.
-        ess: effective sample size of the weights; None unless refined.
-        efficiency: ess over the number of samples; None unless refined.
+        ess: effective sample size: what the samples are worth; None unless refined.
+        efficiency: effective share of the draws that the samples were chosen from; None unless refined.
         log_evidence: ln of the evidence with the prior normalised on its bounds; None unless refined.
         log_evidence_error: its standard deviation; None unless refined.
-        khat: shape of the weights' tail, reliable below 0.7; None unless refined, or with too few samples to tell.
+        khat: shape of the weights' tail, reliable below 0.7; None unless refined, with too few samples to tell, or of
+            MCMC's samples, which are equal.
+        method: where refined samples come from: "network", "adaptive" (importance sampling) or "mcmc"; None unless
+            refined.
         rounds: of adaptation that led to the samples, 0 where they are the network's; None unless refined.
         evaluations: of the exact physics in the refinement; None unless refined.
+        rhat: of MCMC, below 1.01 where it converged and gave the samples; None where it was not called for.
     """
 
     verdict: Level
@@ -73,8 +77,10 @@ class Diagnostics:
     log_evidence: float | None = None
     log_evidence_error: float | None = None
     khat: float | None = None
+    method: str | None = None
     rounds: int | None = None
     evaluations: int | None = None
+    rhat: float | None = None
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ class Points:
     def __len__(self) -> int:
         return len(self.x)
 
-    def __getitem__(self, index: slice) -> Points:
+    def __getitem__(self, index: slice | NDArray[np.intp]) -> Points:
         return Points(*(values[index] for values in vars(self).values()))
 
 

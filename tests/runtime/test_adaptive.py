@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from math import gamma, pi, sqrt
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xspecnf.adaptive import PILOT, Refined, effective, refine_draws, tempered
-from xspecnf.importance import reweight
+from xspecnf.adaptive import PILOT, Refined, refine_draws
+from xspecnf.importance import effective, reweight, tempered
+from xspecnf.mcmc import LARGEST_RHAT
 from xspecnf.mixture import NU, StudentMixture, blend, fit
 from xspecnf.observation import Observation, read_observation
 from xspecnf.parameters import BHB_PARAMETERS, from_unit, to_unit
@@ -19,9 +21,11 @@ from xspecnf.peaks import WIDENING, climb, find_peaks
 from xspecnf.physics import expected_counts
 from xspecnf.posterior import quantiles
 from xspecnf.probit import from_normal, log_normal, to_normal
+from xspecnf.proposal import is_weak
 from xspecnf.statistics import log_likelihood
 from xspecnf.target import Target, preferred_norm
 
+LEVELS = np.array([0.16, 0.5, 0.84])
 TRUTH = np.array([[0.6, 2.6, 0.03, 0.32, 1e4]])
 
 
@@ -259,3 +263,77 @@ def test_a_good_network_is_left_alone_and_a_seed_fixes_everything(shared: Path) 
     np.testing.assert_array_equal(one.samples.points.u, other.samples.points.u)
     np.testing.assert_array_equal(one.samples.result.weights, other.samples.result.weights)
     assert one.samples.points.u.shape == (100, 5)
+
+
+# weak signals
+
+
+def without_source(obs: Observation, counts: np.ndarray, background: float) -> Observation:
+    return replace(obs, counts=counts, background=np.full(240, background))
+
+
+NOTHING = {
+    "no counts at all": (np.zeros(240), 0.0),
+    "one count": (np.eye(240)[60], 0.0),
+    "background only": (np.random.default_rng(8).poisson(2.0, 240).astype(float), 2.0),
+}
+
+
+@pytest.mark.parametrize("case", NOTHING)
+def test_without_a_signal_the_prior_comes_back(synthetic: Observation, case: str) -> None:
+    """Evidence and marginals of draws from the prior itself, though the network believes in a source."""
+    obs = without_source(synthetic, *NOTHING[case])
+    assert is_weak(obs)
+    assert not is_weak(synthetic)
+    truth = to_unit(TRUTH) + 0.1 * np.random.default_rng(1).standard_normal((500, 5))
+    found = refined(obs, Network(np.clip(truth, 0.02, 0.98), 0, 1))
+    assert found.method != "network"
+    assert found.samples.result.ess > 300
+    u = np.random.default_rng(2).random((6000, 5))
+    points = target_of(obs).at_unit(u)
+    prior = reweight(points.log_density - points.log_volume, np.zeros(6000))
+    error = np.hypot(prior.log_evidence_error, found.samples.result.log_evidence_error)
+    assert found.samples.result.log_evidence == pytest.approx(prior.log_evidence, abs=4 * error)
+    for mine, truth in zip(found.samples.points.u.T, u.T, strict=True):
+        for level in (0.25, 0.5, 0.75):
+            edge = quantiles(truth, prior.weights, np.array([level]))[0]
+            worth = min(prior.ess, found.samples.result.ess)
+            assert found.samples.result.weights @ (mine < edge) == pytest.approx(level, abs=4 * np.sqrt(0.5 / worth))
+
+
+# the last resort
+
+
+def test_mcmc_takes_over_where_weights_fail(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forced: its equal weights give the same medians, and the evidence stays that of importance sampling."""
+    obs, gold = load(shared, "syn_24")
+    network = Network(gold, 1, 2)
+    before = refined(obs, network, samples=500)
+    monkeypatch.setattr("xspecnf.adaptive.POOR", 1.0)
+    found = refined(obs, network, samples=500)
+    assert before.rhat is None
+    assert found.method == "mcmc"
+    assert found.rhat is not None
+    assert found.rhat < LARGEST_RHAT
+    assert found.samples.result.log_evidence == before.samples.result.log_evidence
+    np.testing.assert_array_equal(found.samples.result.weights, 1 / 500)
+    equal = np.full(len(gold), 1 / len(gold))
+    for mine, truth in zip(found.samples.points.u.T, gold.T, strict=True):
+        low, median, high = quantiles(truth, equal, LEVELS)
+        ours = quantiles(mine, found.samples.result.weights, LEVELS)
+        assert ours[1] == pytest.approx(median, abs=0.15 * (high - low))
+        assert ours[2] - ours[0] == pytest.approx(high - low, rel=0.25)
+
+
+def test_mcmc_that_has_not_converged_changes_nothing(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    obs, gold = load(shared, "syn_24")
+    network = Network(gold, 1, 2)
+    before = refined(obs, network, samples=100)
+    monkeypatch.setattr("xspecnf.adaptive.POOR", 1.0)
+    monkeypatch.setattr("xspecnf.mcmc.MAX_SWEEPS", 1)
+    monkeypatch.setattr("xspecnf.mcmc.BLOCK", 8)
+    found = refined(obs, network, samples=100)
+    assert found.method == "adaptive"
+    assert found.rhat is not None
+    assert found.samples.result.ess == pytest.approx(before.samples.result.ess, rel=0.1)
+    assert found.evaluations > before.evaluations

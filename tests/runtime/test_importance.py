@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xspecnf.importance import reweight
+from xspecnf.importance import reweight, thin
 
 
 def log_normal(x: np.ndarray, mean: float, width: float) -> np.ndarray:
@@ -57,3 +57,43 @@ def test_samples_without_a_likelihood_weigh_nothing() -> None:
     assert result.ess == pytest.approx(2)
     with pytest.raises(ValueError, match="no sample has a finite likelihood"):
         reweight(np.array([np.nan, -np.inf]), np.zeros(2))
+
+
+def log_normal_weights(size: int, width: float, seed: int) -> np.ndarray:
+    w = np.exp(width * np.random.default_rng(seed).standard_normal(size))
+    return w / w.sum()
+
+
+def test_thinning_keeps_each_sample_once_and_every_weight_in_the_mean() -> None:
+    weights = log_normal_weights(60, 1.5, 0)
+    total = np.zeros(60)
+    for seed in range(4000):
+        index, kept = thin(weights, 20, np.random.default_rng(seed))
+        assert len(np.unique(index)) == len(kept) == 20
+        total[index] += kept
+    assert kept.sum() == pytest.approx(1)
+    np.testing.assert_allclose(total / 4000, weights, atol=4 * 0.05 / np.sqrt(4000) / 2)
+
+
+def test_thinning_a_large_pool_is_rejection_and_a_small_one_stays() -> None:
+    pool = log_normal_weights(5000, 0.3, 1)
+    np.testing.assert_allclose(thin(pool, 1000, np.random.default_rng(0))[1], 1e-3)
+    index, kept = thin(pool, 5000, np.random.default_rng(0))
+    np.testing.assert_array_equal(index, np.arange(5000))
+    np.testing.assert_array_equal(kept, pool)
+    index, kept = thin(np.array([0.0, 0.7, 0.0, 0.3]), 3, np.random.default_rng(0))
+    np.testing.assert_array_equal(index, [0, 1, 3])
+    np.testing.assert_array_equal(kept, [0, 0.7, 0.3])
+
+
+def test_the_effective_number_after_thinning_is_what_estimates_scatter_by() -> None:
+    """Mean of x from N(0, 1) by draws of N(0.5, 1.3): its variance over runs is 1/ess, the pool's noise included."""
+    rng = np.random.default_rng(3)
+    means, sizes = [], []
+    for _ in range(500):
+        x = rng.normal(0.5, 1.3, 400)
+        index, kept = thin(reweight(log_normal(x, 0, 1), log_normal(x, 0.5, 1.3)).weights, 200, rng)
+        means.append(kept @ x[index])
+        sizes.append(1 / np.sum(kept**2))
+    assert np.mean(sizes) > 150
+    assert np.var(means) * np.mean(sizes) == pytest.approx(1, abs=0.25)

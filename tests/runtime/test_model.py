@@ -105,9 +105,14 @@ def test_a_network_that_never_finds_the_prior_is_an_error(tiny_bundle: Path, syn
         Model(load_bundle(tiny_bundle), Outside()).infer(synthetic, 10)
 
 
-def test_refining_weighs_by_the_exact_likelihood(model: Model, synthetic: Observation) -> None:
+def test_refining_weighs_by_the_exact_likelihood(
+    model: Model, synthetic: Observation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With no more draws than samples, so that none is chosen."""
+    monkeypatch.setattr("xspecnf.model.NETWORK_POOL", 1)
+    monkeypatch.setattr("xspecnf.adaptive.POOL", 1)
     faint = replace(synthetic, exposure=synthetic.exposure / 1e4, counts=np.round(synthetic.counts / 1e4))
-    post = model.infer(faint, 400, refine=True)
+    post = model.infer(faint, 500, refine=True)
     likelihood = log_likelihood(model.expected_counts(post.theta, faint), faint)
     log_w, khat = smooth(likelihood - post.log_prob)
     expected = np.exp(log_w - log_w.max())
