@@ -11,12 +11,13 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from xspecnf.bundle import MANIFEST_FILE, RESPONSE_FILE, SCHEMA, load_bundle
+from xspecnf.bundle import MANIFEST_FILE, NOVELTY_FILE, RESPONSE_FILE, SCHEMA, load_bundle
 from xspecnf.errors import BundleError, InputError
 from xspecnf.features import FEATURES
 from xspecnf.parameters import BHB_PARAMETERS
 from xspecnf.response import Response
 from xspecnf_export.card import model_card
+from xspecnf_export.novelty import learn_novelty
 from xspecnf_export.onnx import GRAPHS, write_graphs
 from xspecnf_export.verify import verify
 from xspecnf_train.config import TrainConfig
@@ -95,6 +96,8 @@ def _write(folder: Path, run: Path, config: TrainConfig, networks: Networks, nam
         "verification": asdict(verify(networks, folder)),
     }
     shutil.copyfile(run / RESPONSE_FILE, folder / RESPONSE_FILE)
+    novelty = learn_novelty(folder / "encoder.onnx", config.simulator, response, config.seed)
+    novelty.save(folder / NOVELTY_FILE)
     (folder / "README.md").write_text(model_card(manifest), encoding="utf-8")
     manifest["files"] = {path.name: sha256(path) for path in sorted(folder.iterdir())}
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")

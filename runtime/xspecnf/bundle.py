@@ -19,13 +19,16 @@ from typing import Any
 from xspecnf.errors import BundleError
 from xspecnf.features import FEATURES
 from xspecnf.grid import Grid
+from xspecnf.novelty import Novelty
 from xspecnf.parameters import BHB_PARAMETERS, Parameter
 from xspecnf.response import Response
+from xspecnf.training_range import TrainingRange
 
 SCHEMA = 1
 DEFAULT_BUNDLE = "nicer-bhb"
 GRAPHS = ("encoder", "flow", "decoder")
 RESPONSE_FILE = "response.npz"
+NOVELTY_FILE = "novelty.npz"
 MANIFEST_FILE = "manifest.json"
 SHIPPED = "xspecnf_models"
 
@@ -83,6 +86,16 @@ class Bundle:
         """
         stored = Response.load(self.path / RESPONSE_FILE, self.grid)
         return replace(stored, name=f"{stored.name} of bundle {self.name}")
+
+    @cached_property
+    def novelty(self) -> Novelty | None:
+        """What the training spectra's contexts look like; None in a bundle without it. Read when first asked for."""
+        return Novelty.load(self.path / NOVELTY_FILE) if NOVELTY_FILE in self.files else None
+
+    @cached_property
+    def training_range(self) -> TrainingRange | None:
+        """What the network was trained on; None where the provenance does not tell."""
+        return TrainingRange.of(self.provenance)
 
 
 _UPDATE = "install the version of xspecnf that the bundle was exported with, or export the bundle again"

@@ -28,6 +28,7 @@ class Thresholds:
         p_total, p_local: posterior predictive p-values below which the model does not fit.
         misses: the best draw's fit statistic lies so far above the posterior's peak: the scatter of five parameters
             leaves the best of many draws within a few of it.
+        novelty: share of training-like spectra that are as unlike the training data.
         misfit_reject: reduced statistic beyond which no parameter means anything.
         bad_bins: share of the bins that are lost to bad quality; the network trained on gaps of up to a quarter.
         bad_bins_reject: the same, too many to go on.
@@ -45,6 +46,7 @@ class Thresholds:
     p_total: float = 0.002
     p_local: float = 0.002
     misses: float = 20.0
+    novelty: float = 0.001
     misfit_reject: float = 5.0
     bad_bins: float = 0.25
     bad_bins_reject: float = 0.5
@@ -75,6 +77,8 @@ class Facts:
         dof: bins less free parameters.
         check: posterior predictive check; None where the model cannot be evaluated at the posterior.
         edge_mass: by parameter name, the larger posterior mass within the outer 1 % of either end of its range.
+        beyond: how the observation leaves the range of the training, in words.
+        novelty: p-value of its context among training-like spectra; None where the bundle does not know.
         acceptance: share of the network's draws inside the prior.
         ess: effective sample size; None where no exact likelihood was computed.
         efficiency: ess over the number of samples; None likewise.
@@ -92,6 +96,8 @@ class Facts:
     dof: int
     check: PredictiveCheck | None
     edge_mass: Mapping[str, float]
+    beyond: tuple[str, ...] = ()
+    novelty: float | None = None
     acceptance: float = 1.0
     ess: float | None = None
     efficiency: float | None = None
@@ -119,7 +125,7 @@ class Verdict:
 def judge(facts: Facts, thresholds: Thresholds | None = None) -> Verdict:
     """Look at every rule once; the worst flag decides."""
     limits = thresholds or Thresholds()
-    rules = (_data_flags, _fit_flags, _posterior_flags, _weight_flags)
+    rules = (_data_flags, _training_flags, _fit_flags, _posterior_flags, _weight_flags)
     flags = tuple(flag for rule in rules for flag in rule(facts, limits))
     severities = {flag.severity for flag in flags}
     level: Level = "reject" if "reject" in severities else "caution" if severities else "good"
@@ -141,6 +147,14 @@ def _data_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
     if facts.bad_fraction > limits.bad_bins:
         severity: Severity = "reject" if facts.bad_fraction > limits.bad_bins_reject else "caution"
         yield Flag("bad-bins", severity, f"{facts.bad_fraction:.0%} of the bins hold channels of bad quality")
+
+
+def _training_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
+    if facts.beyond:
+        yield Flag("extrapolated", "caution", f"beyond what the network was trained on: {'; '.join(facts.beyond)}")
+    if facts.novelty is not None and facts.novelty < limits.novelty:
+        reason = f"the network has hardly seen such a spectrum: {facts.novelty:.2%} of the training data are as far out"
+        yield Flag("unlike-training", "caution", reason)
 
 
 def _fit_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:

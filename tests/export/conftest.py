@@ -1,5 +1,6 @@
 """A small finished run: real configuration and response, small networks whose weights were moved as training would."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -63,3 +64,12 @@ def moved(networks: torch.nn.Module, scale: float = 0.05) -> torch.nn.Module:
         for weight in networks.parameters():
             weight += scale * torch.randn(weight.shape, generator=generator)
     return networks
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_contexts() -> Iterator[None]:
+    """A small reference of contexts: its making takes seconds at full size."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("xspecnf_export.novelty.SAMPLE", 100)
+        patch.setattr("xspecnf_export.novelty.FURTHER", 50)
+        yield

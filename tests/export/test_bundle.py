@@ -47,6 +47,16 @@ def test_graphs_hold_no_paths_and_load_in_old_runtimes(bundle: Path) -> None:
         assert str(Path(__file__).parents[2]).encode() not in graph.read_bytes()
 
 
+def test_the_reference_of_contexts_is_the_encoders_own(bundle: Path) -> None:
+    """Spectra of the run's simulator are like it; its sums are among the manifest's."""
+    loaded = load_bundle(bundle)
+    novelty = loaded.novelty
+    assert novelty is not None
+    assert "novelty.npz" in loaded.files
+    assert (len(novelty.sample), len(novelty.distances)) == (100, 50)
+    assert novelty.sample.std() == pytest.approx(1, abs=0.1)
+
+
 def test_model_card_shows_the_figures(bundle: Path) -> None:
     card = (bundle / "README.md").read_text()
     assert "- coverage:\n  - 1e3-1e4: 0.68" in card

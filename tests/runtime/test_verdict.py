@@ -47,6 +47,8 @@ def test_a_good_fit_with_everything_known_is_good() -> None:
         ({"check": replace(FITS, p_local=1e-9)}, "misfit", "caution"),
         ({"check": replace(FITS, p_total=1e-99, statistic=85 * 235), "statistic": 85 * 235}, "misfit", "reject"),
         ({"check": None}, "misfit", "reject"),
+        ({"beyond": ("net counts: 3e+09, above 1.2e+08",)}, "extrapolated", "caution"),
+        ({"novelty": 0.0003}, "unlike-training", "caution"),
         ({"statistic": 300}, "missed-peak", "caution"),
         ({"statistic": 85 * 235}, "missed-peak", "reject"),
         ({"statistic": float("nan")}, "misfit", "reject"),
