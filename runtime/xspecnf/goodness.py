@@ -16,6 +16,7 @@ from xspecnf.verdict import Facts, judge
 
 if TYPE_CHECKING:
     from xspecnf.adaptive import Refined
+    from xspecnf.bundle import Bundle
     from xspecnf.predictive import PredictiveCheck
 
 Float64 = NDArray[np.float64]
@@ -76,13 +77,14 @@ def diagnose(
     check: PredictiveCheck | None,
     edges: dict[str, float],
     acceptance: float,
-    reference_response: bool,
+    bundle: Bundle,
+    context: NDArray[np.float32],
     refined: Refined | None,
 ) -> Diagnostics:
-    """Judge a posterior: its data, its fit and its predictive `check`, its mass at the prior's `edges`, its weights
-    where it was refined.
+    """Judge a posterior: its data and their `context` (C,) against the bundle's training, its fit and its predictive
+    `check`, its mass at the prior's `edges`, its weights where it was refined.
     """
-    good = obs.good
+    good, reference = obs.good, bundle.reference_response
     weighing = refined.samples.result if refined else None
     facts = Facts(
         counts=float(obs.counts[good].sum()),
@@ -90,11 +92,13 @@ def diagnose(
         background_error=float(np.linalg.norm(obs.background_error[good])),
         bad_fraction=float(1 - good.mean()),
         has_background=obs.has_background,
-        reference_response=reference_response,
+        reference_response=obs.response.name == reference.name,
         statistic=fit.best,
         dof=fit.dof,
         check=check,
         edge_mass=edges,
+        beyond=tuple(bundle.training_range.left_by(obs, reference)) if bundle.training_range else (),
+        novelty=bundle.novelty.p_value(context) if bundle.novelty else None,
         acceptance=acceptance,
         ess=weighing.ess if weighing else None,
         efficiency=weighing.efficiency if weighing else None,
@@ -107,6 +111,7 @@ def diagnose(
         flags=verdict.flags,
         acceptance=acceptance,
         predictive=check,
+        novelty=facts.novelty,
         ess=facts.ess,
         efficiency=facts.efficiency,
         log_evidence=weighing.log_evidence if weighing else None,

@@ -94,7 +94,8 @@ class Model:
         if not obs.good.any():
             raise InputError(f"{obs.name}: every bin holds channels of bad quality; nothing is left to infer from")
         started = time.perf_counter()
-        draws = self._draw(obs, max(NETWORK_POOL * samples, PILOT) if refine else samples, seed)
+        context = self._context(obs)
+        draws = self._draw(obs, context, max(NETWORK_POOL * samples, PILOT) if refine else samples, seed)
         target = Target(obs, self.bundle.parameters, partial(self.expected_counts, obs=obs))
         refined = self._refine(target, draws, samples, seed) if refine else None
         u, log_q = (refined.samples.points.u, refined.samples.log_q) if refined else (draws.u, draws.log_q)
@@ -108,7 +109,6 @@ class Model:
         else:
             check = check_draws(target, u[:EVALUATED], counts, log_q[:EVALUATED], rng)
         edges = edge_mass(theta, weights, self.bundle.parameters)
-        borrowed = obs.response.name == self.reference_response.name
         return Posterior(
             file=obs.name,
             model=self.bundle.name,
@@ -118,7 +118,7 @@ class Model:
             log_prob=log_q - sum(np.log(p.scaled_range) for p in self.bundle.parameters),
             weights=weights,
             fit=fit,
-            diagnostics=diagnose(obs, fit, check, edges, draws.acceptance, borrowed, refined),
+            diagnostics=diagnose(obs, fit, check, edges, draws.acceptance, self.bundle, context, refined),
             seconds=time.perf_counter() - started,
             notes=obs.notes,
         )
@@ -163,18 +163,20 @@ class Model:
             InputError: no bin is good, or the likelihood is zero everywhere.
         """
         check_draw(FIT_CANDIDATES, seed)
-        context = self.backend.encode(features(obs)[None])[0]
-        u = draw(self.backend, context, FIT_CANDIDATES, np.random.default_rng(seed)).u
+        u = draw(self.backend, self._context(obs), FIT_CANDIDATES, np.random.default_rng(seed)).u
         return fit(obs, u if len(u) else None, self.bundle.parameters)
 
     def _refine(self, target: Target, draws: Draws, samples: int, seed: int) -> Refined:
         """Samples of the exact posterior, from the network's draws."""
         return refine_draws(target, draws.u, draws.log_q, samples, np.random.default_rng([seed, 1]))
 
-    def _draw(self, obs: Observation, samples: int, seed: int) -> Draws:
-        """Samples inside the prior; InputError where there are none."""
+    def _context(self, obs: Observation) -> NDArray[np.float32]:
+        """What the encoder makes of an observation (C,)."""
         # One spectrum a call: a matrix product's rounding depends on the batch, and a file's result must not.
-        context = self.backend.encode(features(obs)[None])[0]
+        return self.backend.encode(features(obs)[None])[0]
+
+    def _draw(self, obs: Observation, context: NDArray[np.float32], samples: int, seed: int) -> Draws:
+        """Samples inside the prior; InputError where there are none."""
         draws = draw(self.backend, context, samples, np.random.default_rng(seed))
         if len(draws.u) == 0:
             raise InputError(

@@ -55,6 +55,8 @@ class Diagnostics:
         flags: the reasons, empty for "good".
         acceptance: share of the network's draws inside the prior; the others were replaced.
         predictive: posterior predictive p-values; None where the model cannot be evaluated at the posterior.
+        novelty: share of training-like spectra as unlike the training data as this one; None where the bundle does not
+            know.
         ess: effective sample size: what the samples are worth; None unless refined.
         efficiency: effective share of the draws that the samples were chosen from; None unless refined.
         log_evidence: ln of the evidence with the prior normalised on its bounds; None unless refined.
@@ -72,6 +74,7 @@ class Diagnostics:
     flags: tuple[Flag, ...]
     acceptance: float
     predictive: PredictiveCheck | None = None
+    novelty: float | None = None
     ess: float | None = None
     efficiency: float | None = None
     log_evidence: float | None = None

@@ -92,6 +92,7 @@ def _fit(fit: Fit) -> dict[str, Any]:
 def _diagnostics(diagnostics: Diagnostics) -> dict[str, Any]:
     return {
         "predictive": _predictive(diagnostics.predictive),
+        "novelty": diagnostics.novelty,
         "ess": diagnostics.ess,
         "efficiency": diagnostics.efficiency,
         "log_evidence": diagnostics.log_evidence,
