@@ -53,16 +53,14 @@ class TrainingRange:
         """From a bundle's provenance; None where it records no complete simulator."""
         try:
             c = provenance["configuration"]["simulator"]
+            fewest, most = (n / DETECTORS for n in c["detectors"])
             return cls(
-                exposure=(
-                    c["exposure"][0] * c["detectors"][0] / DETECTORS,
-                    c["exposure"][1] * c["detectors"][1] / DETECTORS,
-                ),
+                exposure=(c["exposure"][0] * fewest, c["exposure"][1] * most),
                 counts=float(c["counts"][1]),
                 rate=float(c["rate_max"]),
                 area_shape=SHAPE_SIGMA * c["area_scatter"],
                 systematic=STEEPEST_SYSTEMATIC * c["systematic"][1],
-                background_rate=float(c["background_rate"][1]),
+                background_rate=c["background_rate"][1] / fewest,  # the simulated one takes no part in the area
             )
         except (KeyError, TypeError, IndexError):
             return None
