@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from xspecnf.verdict import chance
+
 if TYPE_CHECKING:
     from xspecnf import Posterior
     from xspecnf.posterior import Marginal
@@ -45,8 +47,8 @@ def _fit(posterior: Posterior) -> str:
 def _predictive(check: PredictiveCheck) -> str:
     r = check.residual
     return (
-        f"  posterior predictive p {check.p_total:.2g}; largest residual {r.sigma:+.1f} sigma at "
-        f"{r.energy_lo:.2f}-{r.energy_hi:.2f} keV, p {check.p_local:.2g}"
+        f"  posterior predictive {chance(check.p_total)}; largest residual {r.sigma:+.1f} sigma at "
+        f"{r.energy_lo:.2f}-{r.energy_hi:.2f} keV, {chance(check.p_local)}"
     )
 
 

@@ -175,12 +175,17 @@ def _fit_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
 
 
 def _worst(check: PredictiveCheck) -> str:
-    """The check in words; the tail of a fitted law is not quoted to more than a millionth."""
-    p, residual = min(check.p_total, check.p_local), check.residual
-    chance = f"p = {p:.1g}" if p > 1e-6 else "p < 1e-06"
+    """The check in words."""
+    residual = check.residual
     kind = "excess" if residual.sigma > 0 else "deficit"
     where = f"{residual.energy_lo:.2f}-{residual.energy_hi:.2f} keV ({residual.sigma:+.1f} sigma)"
-    return f"posterior predictive {chance}, largest {kind} of counts at {where}"
+    p = chance(min(check.p_total, check.p_local))
+    return f"posterior predictive {p}, largest {kind} of counts at {where}"
+
+
+def chance(p: float) -> str:
+    """A p-value for people: the tail of a fitted law is not quoted to less than a millionth."""
+    return f"p = {p:.2g}" if p > 1e-6 else "p < 1e-06"
 
 
 def _posterior_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
