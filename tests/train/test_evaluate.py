@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,7 @@ def test_a_network_that_ignores_the_data_is_not_calibrated(judged: dict[str, Any
 
 def test_the_truth_fits_simulated_spectra(judged: dict[str, Any]) -> None:
     found = judged["refined"]["all"]["pgstat"]
+    assert judged["refined"]["all"]["failed"] == 0
     assert found["spectra"] == 3
     assert found["fit"]["mean"] <= found["truth"]["mean"]
     assert found["truth"]["mean"] < 1.5
@@ -129,6 +131,17 @@ def test_real_spectra_are_judged_without_a_truth(judged: dict[str, Any]) -> None
     assert judged["real"]["network"]["all"]["spectra"] == 1
     assert "truth" not in judged["real"]["network"]["all"]["pgstat"]
     assert "coverage" not in judged["real"]["network"]["all"]
+
+
+def test_a_spectrum_without_a_posterior_does_not_end_the_rest(
+    tiny_bundle: Path, example: Path, judged: dict[str, Any]
+) -> None:
+    obs = read_observation(example)
+    blind = replace(obs, good=np.zeros_like(obs.good))
+    figures = evaluate(load_model(tiny_bundle, "cpu"), Sizes(1, 40, 0, 1), real=[blind, obs], report=lambda _: None)
+    assert figures["real"]["refined"]["all"]["failed"] == 1
+    assert figures["real"]["refined"]["all"]["pgstat"]["spectra"] == 1
+    assert "without a posterior for 1 spectra" in markdown(judged | {"real": figures["real"]})
 
 
 def test_workers_change_nothing(tiny_bundle: Path) -> None:

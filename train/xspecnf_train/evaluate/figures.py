@@ -84,11 +84,14 @@ def _group(scores: Scores) -> dict[str, Any]:
         "coverage_68": {name: _rounded(np.mean(c < 0.68)) for name, c in _credibilities(scores).items()},
         "pgstat": _pgstat(scores),
         "efficiency": _tail(scores.efficiency, 0.05),
+        "worth": _tail(scores.worth, 0.05),
         "khat": _khat(scores.khat),
         "evidence": _evidence(scores.evidence_z),
         "seconds": _tail(scores.seconds, 0.95),
     }
-    return {"spectra": len(scores)} | {name: part for name, part in parts.items() if part}
+    return {"spectra": len(scores), "failed": int(scores.failed.sum())} | {
+        name: part for name, part in parts.items() if part
+    }
 
 
 def _ranks(scores: Scores) -> dict[str, Float64]:
@@ -134,13 +137,14 @@ def _uniformity(scores: Scores) -> dict[str, Any]:
 def _pgstat(scores: Scores) -> dict[str, Any]:
     """Reduced PGStat of the points of the posterior, and by how much the means of some exceed that of the best fit.
 
-    All from the same spectra: those that were fitted, if any were.
+    All from the same spectra, those where each point that was asked for is known.
     """
-    fitted = np.isfinite(scores.fit)
-    rows = scores[np.isfinite(scores.sample) & (fitted if fitted.any() else True)]
-    points = {name: getattr(rows, name) for name in POINTS if np.any(np.isfinite(getattr(rows, name)))}
-    if not points:
+    known = {name: np.isfinite(getattr(scores, name)) for name in POINTS}
+    known = {name: inside for name, inside in known.items() if inside.any()}
+    rows = scores[np.all(list(known.values()), axis=0)] if "sample" in known else scores[:0]
+    if len(rows) == 0:
         return {}
+    points = {name: getattr(rows, name) for name in known}
     result: dict[str, Any] = {"spectra": len(rows)}
     result |= {name: {"mean": _rounded(v.mean()), "median": _rounded(np.median(v))} for name, v in points.items()}
     if "fit" in points:

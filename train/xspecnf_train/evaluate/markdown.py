@@ -15,7 +15,8 @@ CALIBRATION = """\
 Coverage: the largest difference from nominal over credible levels of 5 to 95 %, in brackets what chance alone makes of
 it with so many spectra and calibrated posteriors: its mean and 95 % quantile. Marginal: central intervals of the five
 parameters; TARP: balls around random points; likelihood: regions of highest likelihood, the posterior's own highest
-density regions as the prior is uniform. Efficiency: effective sample size over samples under the exact likelihood."""
+density regions as the prior is uniform. Efficiency: effective sample size over draws under the exact likelihood; worth:
+over the samples that refinement returns."""
 
 PGSTAT = """\
 Reduced PGStat, mean and in brackets median: of the middle sample by PGStat, the point of median parameters (which a
@@ -29,10 +30,10 @@ def markdown(figures: Figures) -> str:
     """Tables of everything that was measured; what was not leaves no trace."""
     kinds = [kind for kind in TITLES if kind in figures]
     parts = [_sizes(figures), CALIBRATION]
-    parts += [f"**{TITLES[kind]}**\n\n{_calibration(figures[kind])}" for kind in kinds]
+    parts += [f"**{TITLES[kind]}**{_failures(figures[kind])}\n\n{_calibration(figures[kind])}" for kind in kinds]
     parts += [_evidence(figures["refined"]["all"])] if "refined" in figures else []
     parts += [f"{UNIFORMITY}{_claimed(figures)}:\n\n{_uniformity(figures, kinds)}"]
-    parts += [f"{PGSTAT}\n\n{_pgstat(figures, kinds)}"] if "pgstat" in figures[kinds[0]]["all"] else []
+    parts += [f"{PGSTAT}\n\n{_pgstat(figures, kinds)}"] if "pgstat" in figures[kinds[-1]]["all"] else []
     parts += [_real(figures["real"])] if "real" in figures else []
     return "\n\n".join(part.rstrip("\n") for part in parts if part) + "\n"
 
@@ -58,11 +59,17 @@ def _groups(figures: Figures) -> dict[str, Figures]:
     return {**figures["by_counts"], **claimed, "**all**": figures["all"]}
 
 
+def _failures(figures: Figures) -> str:
+    failed = figures["all"]["failed"]
+    return f", without a posterior for {failed} spectra" if failed else ""
+
+
 def _calibration(figures: Figures) -> str:
     groups = _groups(figures)
     names = [name for name in CREDIBLE if name in figures["all"].get("coverage", {})]
     columns = {
         "efficiency, median (5 %)": ("efficiency", "median", "q05"),
+        "worth, median (5 %)": ("worth", "median", "q05"),
         "k-hat, median (95 %)": ("khat", "median", "q95"),
         "seconds, median (95 %)": ("seconds", "median", "q95"),
     }
@@ -72,7 +79,7 @@ def _calibration(figures: Figures) -> str:
         (
             name,
             str(group["spectra"]),
-            *(_deviation(group["coverage"].get(kind)) for kind in names),
+            *(_deviation(group.get("coverage", {}).get(kind)) for kind in names),
             *(_pair(group.get(section), *keys) for section, *keys in columns.values()),
         )
         for name, group in groups.items()
@@ -126,22 +133,25 @@ def _pgstat(figures: Figures, kinds: Sequence[str]) -> str:
     head = ("counts", "spectra", *(f"{kind}: {MIDDLES[point]}" for kind, point in middles), *points)
     rows = []
     for name, group in _groups(last).items():
+        if "pgstat" not in group:
+            continue
         found = {kind: _groups(figures[kind])[name].get("pgstat", {}) for kind in kinds}
         cells = [*(found[kind].get(point) for kind, point in middles), *(group["pgstat"][point] for point in points)]
         rows.append((name, str(group["pgstat"]["spectra"]), *(_mean(cell) for cell in cells)))
-    return table(head, rows) + _above_fit({TITLES[kind]: figures[kind]["all"]["pgstat"] for kind in kinds})
+    return table(head, rows) + _above_fit(figures, kinds)
 
 
 def _mean(found: Figures | None) -> str:
     return "-" if found is None else f"{found['mean']:.4g} ({found['median']:.4g})"
 
 
-def _above_fit(statistics: Mapping[str, Figures]) -> str:
+def _above_fit(figures: Figures, kinds: Sequence[str]) -> str:
     """One line of how far the means of all spectra are above that of the best fit."""
+    found = {kind: figures[kind]["all"].get("pgstat", {}).get("above_fit", {}) for kind in kinds}
     lines = [
-        f"{kind}: " + ", ".join(f"{MIDDLES[point]} {share:+.2%}" for point, share in found["above_fit"].items())
-        for kind, found in statistics.items()
-        if "above_fit" in found
+        f"{TITLES[kind]}: " + ", ".join(f"{MIDDLES[point]} {share:+.2%}" for point, share in shares.items())
+        for kind, shares in found.items()
+        if shares
     ]
     return "\nMeans of all, relative to the best fit's. " + "; ".join(lines) + ".\n" if lines else ""
 
@@ -152,7 +162,14 @@ def _real(figures: Figures) -> str:
     rows = []
     for kind in kinds:
         found = figures[kind]["all"]
-        cells = (_mean(found["pgstat"].get(point)) for point in (*MIDDLES, "best", "fit"))
-        rows.append((TITLES[kind], str(found["spectra"]), *cells, _pair(found.get("efficiency"), "median", "q05")))
+        cells = (_mean(found.get("pgstat", {}).get(point)) for point in (*MIDDLES, "best", "fit"))
+        rows.append(
+            (
+                TITLES[kind] + _failures(figures[kind]),
+                str(found["spectra"]),
+                *cells,
+                _pair(found.get("efficiency"), "median", "q05"),
+            )
+        )
     text = f"Real spectra, systematic error {figures['systematic']:.2g}, reduced PGStat:\n\n{table(head, rows)}"
-    return text + _above_fit({TITLES[kind]: figures[kind]["all"]["pgstat"] for kind in kinds})
+    return text + _above_fit(figures, kinds)

@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xspecnf.bestfit import fit
+from xspecnf.errors import InputError
 from xspecnf.features import features
 from xspecnf.goodness import fit_statistic
 from xspecnf.importance import reweight
 from xspecnf.model import Model
 from xspecnf.observation import Observation
-from xspecnf.parameters import from_unit, to_unit
+from xspecnf.parameters import BHB_PARAMETERS, from_unit, to_unit
 from xspecnf.posterior import Posterior, quantiles
 from xspecnf.sampling import draw
 from xspecnf.statistics import log_likelihood
@@ -47,10 +48,12 @@ class Scores:
         best: of the best sample.
         fit: of the maximum-likelihood fit.
         truth: of the true parameters.
-        efficiency: effective sample size over samples.
+        efficiency: effective sample size over draws.
+        worth: effective sample size over samples that refinement returns.
         khat: Pareto shape of the weights.
         evidence_z: ln Z less that of a second, independent run, over the error of their difference.
         seconds: that the inference took.
+        failed: 1 where there is no posterior, else 0.
     """
 
     counts: Float64
@@ -65,9 +68,11 @@ class Scores:
     fit: Float64
     truth: Float64
     efficiency: Float64
+    worth: Float64
     khat: Float64
     evidence_z: Float64
     seconds: Float64
+    failed: Float64
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -82,15 +87,22 @@ def joined(parts: Sequence[Scores]) -> Scores:
     return Scores(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Scores)})
 
 
+def score_failure(obs: Observation) -> Scores:
+    """The row of an observation that no posterior was found for."""
+    return _row(_unranked(obs) | {"failed": 1})
+
+
 def score_network(
     model: Model, obs: Observation, truth: Float64 | None, samples: int, exact: bool, seed: Sequence[int]
 ) -> Scores:
     """Judge `samples` of the network, by the exact physics too if `exact`; one row.
 
-    truth: (5,) in the unit cube, where it is known.
+    truth: (5,) in the unit cube, where it is known. Raises InputError when no sample is inside the prior.
     """
     rng = np.random.default_rng(seed)
     draws = draw(model.backend, model.backend.encode(features(obs)[None])[0], samples, rng)
+    if len(draws.u) == 0:
+        raise InputError(f"{obs.name}: the network finds no parameters inside the prior")
     equal = np.full(len(draws.u), 1 / len(draws.u))
     known = _ranked(obs, draws.u, equal, truth, rng)
     if exact:
@@ -117,6 +129,7 @@ def score_refined(
     known |= {
         "fit": best.pgstat / best.dof,
         "efficiency": _number(posterior.diagnostics.efficiency),
+        "worth": _number(posterior.diagnostics.ess) / len(u),
         "khat": _number(posterior.diagnostics.khat),
         "seconds": posterior.seconds,
     }
@@ -129,10 +142,21 @@ def _ranked(
     obs: Observation, u: Float64, weights: Float64, truth: Float64 | None, rng: np.random.Generator
 ) -> dict[str, float | Float64]:
     """Size of the data and ranks of the truth."""
-    known = {"counts": float(obs.counts[obs.good].sum()), "dof": float(obs.good.sum() - u.shape[1])}
+    known = _unranked(obs)
     if truth is None:
-        return known | {"ranks": np.full(u.shape[1], np.nan)}
+        return known
     return known | {"ranks": rank(u, weights, truth, rng), "tarp": tarp_rank(u, weights, truth, rng)}
+
+
+def _unranked(obs: Observation) -> dict[str, float | Float64]:
+    size = len(BHB_PARAMETERS)
+    ranks = np.full(size, np.nan)
+    return {
+        "counts": float(obs.counts[obs.good].sum()),
+        "dof": float(obs.good.sum() - size),
+        "ranks": ranks,
+        "failed": 0,
+    }
 
 
 def _fitted(

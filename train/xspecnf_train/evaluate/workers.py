@@ -15,10 +15,11 @@ import numpy as np
 
 from xspecnf import load_model
 from xspecnf.backends.base import Place
+from xspecnf.errors import XspecnfError
 from xspecnf.model import Model
 from xspecnf.observation import Observation
 from xspecnf_train.evaluate.population import picked
-from xspecnf_train.evaluate.scores import Scores, joined, score_network, score_refined
+from xspecnf_train.evaluate.scores import Scores, joined, score_failure, score_network, score_refined
 from xspecnf_train.simulate import Batch
 
 Spectra = Batch | Sequence[Observation]
@@ -79,11 +80,19 @@ class Judge:
         model, sizes = _model(self.bundle, self.provider), self.sizes
         network, refined = [], []
         for k, (obs, truth) in enumerate(_with_truth(spectra, model), first):
-            seed = (self.seed, k)
-            network.append(score_network(model, obs, truth, sizes.samples, k < sizes.exact, seed))
+            seed, repeat = (self.seed, k), k % REPEATED == 0
+            network.append(_scored(score_network, model, obs, truth, sizes.samples, k < sizes.exact, seed))
             if k < sizes.refined:
-                refined.append(score_refined(model, obs, truth, sizes.samples, k % REPEATED == 0, seed))
+                refined.append(_scored(score_refined, model, obs, truth, sizes.samples, repeat, seed))
         return network, refined
+
+
+def _scored(score: Callable[..., Scores], model: Model, obs: Observation, *arguments: object) -> Scores:
+    """A spectrum without a posterior is a finding like any other and must not end an evaluation."""
+    try:
+        return score(model, obs, *arguments)
+    except (XspecnfError, ValueError):
+        return score_failure(obs)
 
 
 def judge_all(judge: Judge, spectra: Spectra, workers: int, report: Callable[[str], None]) -> Judged:
