@@ -47,11 +47,14 @@ def test_a_run_leaves_what_the_export_reads(run: Path) -> None:
     assert stages == ["rate", "rate", "decoder", "decoder", "joint", "joint", "real", "real"]
 
 
-def test_the_bundle_answers_for_a_real_spectrum(run: Path, tmp_path: Path) -> None:
+def test_the_bundle_answers_for_a_real_spectrum(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xspecnf_export.novelty.SAMPLE", 100)  # seconds at full size
+    monkeypatch.setattr("xspecnf_export.novelty.FURTHER", 50)
     model = xspecnf.load_model(export(run, tmp_path / "bundle"))
     obs = xspecnf.read_observation(EXAMPLES / "1200120106.pha")
     first, again = (model.infer(obs, samples=50, seed=3) for _ in range(2))
     assert (first.theta == again.theta).all()
+    assert first.diagnostics.novelty == again.diagnostics.novelty is not None
     figures = evaluate(model, Sizes(25, samples=20, exact=10, refined=0), report=lambda _: None, real=[obs])
     assert figures["network"]["all"]["spectra"] == 25
     assert figures["network"]["all"]["pgstat"]["truth"]["mean"] == pytest.approx(1, abs=0.5)
