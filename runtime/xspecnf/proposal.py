@@ -36,7 +36,7 @@ STARTS = 4
 
 ROUND = 500
 MAX_ROUNDS = 6
-GOOD_ROUND = 0.5
+GOOD_ROUND = 0.55
 """Efficiency that a further round would hardly improve."""
 
 FIRST_SHARE = 0.15
