@@ -21,8 +21,10 @@ MARGIN = 1.1
 DETECTORS = 50
 """Of the reference response."""
 
-SHAPE_SIGMA = 5.0
-"""The simulated area's rms distortion times this is the farthest that training has seen."""
+SHAPE_SIGMA = 8.0
+"""The simulated area's rms distortion times this is the farthest that training has seen: three independent terms add
+up, most at the ends of the band.
+"""
 
 STEEPEST_SYSTEMATIC = 3.0
 """A simulated systematic error grows towards high energies up to this factor."""
