@@ -24,7 +24,7 @@ def evaluate(
     spectra: Annotated[int, typer.Option(min=1, help="Simulated spectra.")] = 10_000,
     samples: Annotated[int, typer.Option(min=10, help="Posterior samples of each.")] = 500,
     exact: Annotated[int, typer.Option(min=0, help="Of the spectra, those judged by the exact physics.")] = 2_000,
-    refined: Annotated[int, typer.Option(min=0, help="Of the spectra, those that are refined too.")] = 1_000,
+    refined: Annotated[int, typer.Option(min=0, help="Of the spectra, those that are refined too.")] = 400,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn.")] = 1,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes; by default as many as there are cores.")

@@ -38,7 +38,7 @@ WORTH = 0.9
 NETWORK_POOL = 2
 """Of the network's draws over the samples asked for."""
 
-POOL = 3.0
+POOL = 2.0
 """Draws over samples asked for at which it ends anyway."""
 
 POOR = 0.1

@@ -49,7 +49,7 @@ class Sizes:
     spectra: int = 10_000
     samples: int = 500
     exact: int = 2_000
-    refined: int = 1_000
+    refined: int = 400
 
     def __post_init__(self) -> None:
         if self.spectra < 1 or self.samples < 10:
