@@ -134,7 +134,8 @@ def _drawn(target: Target, proposal: Proposal, samples: int, rng: np.random.Gene
 def _thinned(pool: Weighed, samples: int, rng: np.random.Generator) -> Weighed:
     """As many samples of the pool as were asked for."""
     index, weights = thin(pool.result.weights, samples, rng)
-    result = replace(pool.result, weights=weights, ess=float(1 / np.sum(weights**2)))
+    distinct = np.bincount(index, weights)  # a repeated sample is worth no more than one
+    result = replace(pool.result, weights=weights, ess=float(1 / np.sum(distinct**2)))
     return Weighed(pool.points[index], pool.log_q[index], result)
 
 

@@ -46,24 +46,30 @@ class Reweighted:
 
 
 def thin(weights: Float64, size: int, rng: np.random.Generator) -> tuple[NDArray[np.intp], Float64]:
-    """Choose `size` of S weighted samples, each at most once, and give them new weights; both (size,).
+    """Choose `size` of S weighted samples and give them new weights; both (size,).
 
     A sample of weight w stays with the chance min(1, w/c) and then weighs max(w, c), which is unbiased and of the least
     variance (Fearnhead & Clifford 2003, J. R. Stat. Soc. B 65, 887). The effective number of the new weights counts
     everything: where no weight was above 1/size they are `size` independent draws of the target, as rejection sampling
-    would leave them.
+    would leave them. Where fewer than `size` weigh anything, the heaviest are repeated and share their weight.
     """
-    descending = np.argsort(-weights, kind="stable")
     if np.count_nonzero(weights) <= size:
-        index = np.sort(descending[:size])
-        return index, weights[index]
-    w = weights[descending]
+        return _repeated(weights, size)
+    w = np.sort(weights)[::-1]
     c = np.cumsum(w[::-1])[::-1][:size] / (size - np.arange(size))  # with the k largest kept for certain
     c = c[np.argmax(w[:size] <= c)]
     edges = np.concatenate([[0.0], np.cumsum(np.minimum(weights / c, 1))])
     index = np.flatnonzero(np.diff(np.floor(edges * (size / edges[-1]) + rng.random())))
     kept = np.maximum(weights[index], c)
     return index, kept / kept.sum()
+
+
+def _repeated(weights: Float64, size: int) -> tuple[NDArray[np.intp], Float64]:
+    """All samples of positive weight, the rest of `size` places shared out among them by weight."""
+    positive = np.flatnonzero(weights)
+    edges = np.concatenate([[0.0], np.cumsum(weights[positive])])
+    copies = 1 + np.diff(np.floor(edges / edges[-1] * (size - len(positive)))).astype(int)
+    return np.repeat(positive, copies), np.repeat(weights[positive] / copies, copies)
 
 
 def effective(log_w: Float64) -> float:

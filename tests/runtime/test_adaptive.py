@@ -289,6 +289,7 @@ def test_without_a_signal_the_prior_comes_back(synthetic: Observation, case: str
     found = refined(obs, Network(np.clip(truth, 0.02, 0.98), 0, 1))
     assert found.method != "network"
     assert found.samples.result.ess > 300
+    assert np.all((found.samples.points.u >= 0) & (found.samples.points.u <= 1))
     u = np.random.default_rng(2).random((6000, 5))
     points = target_of(obs).at_unit(u)
     prior = reweight(points.log_density - points.log_volume, np.zeros(6000))

@@ -81,9 +81,15 @@ def test_thinning_a_large_pool_is_rejection_and_a_small_one_stays() -> None:
     index, kept = thin(pool, 5000, np.random.default_rng(0))
     np.testing.assert_array_equal(index, np.arange(5000))
     np.testing.assert_array_equal(kept, pool)
-    index, kept = thin(np.array([0.0, 0.7, 0.0, 0.3]), 3, np.random.default_rng(0))
-    np.testing.assert_array_equal(index, [0, 1, 3])
-    np.testing.assert_array_equal(kept, [0, 0.7, 0.3])
+
+
+def test_too_few_samples_are_repeated_and_none_without_weight_is_returned() -> None:
+    weights = np.array([0.0, 0.7, 0.0, 0.3])
+    for size in (2, 3, 7, 100):
+        index, kept = thin(weights, size, np.random.default_rng(0))
+        assert len(index) == len(kept) == size
+        np.testing.assert_allclose(np.bincount(index, kept, minlength=4), weights, atol=1e-15)
+        assert np.all(kept > 0)
 
 
 def test_the_effective_number_after_thinning_is_what_estimates_scatter_by() -> None:
