@@ -108,9 +108,10 @@ def test_a_network_that_never_finds_the_prior_is_an_error(tiny_bundle: Path, syn
 def test_refining_weighs_by_the_exact_likelihood(
     model: Model, synthetic: Observation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With no more draws than samples, so that none is chosen."""
+    """Of all draws, before samples are chosen among them."""
     monkeypatch.setattr("xspecnf.model.NETWORK_POOL", 1)
     monkeypatch.setattr("xspecnf.adaptive.POOL", 1)
+    monkeypatch.setattr("xspecnf.adaptive.thin", lambda weights, size, rng: (np.arange(len(weights)), weights))
     faint = replace(synthetic, exposure=synthetic.exposure / 1e4, counts=np.round(synthetic.counts / 1e4))
     post = model.infer(faint, 500, refine=True)
     likelihood = log_likelihood(model.expected_counts(post.theta, faint), faint)
