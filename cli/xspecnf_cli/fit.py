@@ -27,6 +27,7 @@ from xspecnf_cli.outputs import Outputs
 
 if TYPE_CHECKING:
     from xspecnf import Model
+    from xspecnf.batch import Job
     from xspecnf.bestfit import BestFit
     from xspecnf.profiles import Profile
 
@@ -73,8 +74,17 @@ def fit(
         raise typer.BadParameter("DELTA must be positive", param_hint="--profile")
     with reported(debug):
         from xspecnf import load_model
+        from xspecnf.batch import Job
 
-        fitter = Fitter(load_model(model), start, seed, deltas, rmf, arf, response, background, systematic)
+        job = Job(
+            seed=seed,
+            rmf=rmf,
+            arf=arf,
+            background=background,
+            systematic=systematic,
+            reference_response=response is not None,
+        )
+        fitter = Fitter(load_model(model), start, deltas, job)
     failed = False
     for path in observations:
         try:
@@ -101,31 +111,17 @@ class Fitter:
 
     model: Model
     start: Start
-    seed: int
     deltas: tuple[float, ...]
-    rmf: Path | None
-    arf: Path | None
-    response: str | None
-    background: str | None
-    systematic: float | None
+    job: Job
 
     def fit(self, path: Path) -> tuple[BestFit, list[Profile]]:
         """The best fit of a file and its profiles."""
-        from xspecnf import read_observation
         from xspecnf.bestfit import fit
         from xspecnf.profiles import profile
 
-        obs = read_observation(
-            path,
-            rmf=self.rmf,
-            arf=self.arf,
-            background=self.background,
-            systematic=self.systematic,
-            reference=self.model.reference_response if self.response else None,
-            grid=self.model.bundle.grid,
-        )
+        obs = self.job.read(path, self.model)
         if self.start is Start.posterior:
-            best = self.model.fit(obs, self.seed)
+            best = self.model.fit(obs, self.job.seed)
         else:
             best = fit(obs, parameters=self.model.bundle.parameters)
         return profile(obs, replace(best, file=str(path)), self.deltas)
@@ -136,7 +132,7 @@ class Fitter:
         from xspecnf.formats import xcm
 
         if target.suffix.lower() == ".xcm":
-            xcm.write(best, companions(path, self.rmf, self.arf, self.background), target)
+            xcm.write(best, companions(path, self.job.rmf, self.job.arf, self.job.background), target)
         else:
             target.write_text(_json(best, profiles, []) + "\n", encoding="utf-8")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xspecnf.backends.base import Place
-from xspecnf.observation import read_observation
+from xspecnf.observation import Observation, read_observation
 from xspecnf.posterior import Posterior
 
 if TYPE_CHECKING:
@@ -56,6 +56,18 @@ class Job:
         if self.systematic is not None and not 0 <= self.systematic < 1:
             raise ValueError(f"the systematic error is a fraction in [0, 1), got {self.systematic}")
 
+    def read(self, path: str | Path, model: Model) -> Observation:
+        """One file's observation on the model's grid. Raises InputError for whatever cannot be used."""
+        return read_observation(
+            path,
+            rmf=self.rmf,
+            arf=self.arf,
+            background=self.background,
+            systematic=self.systematic,
+            reference=model.reference_response if self.reference_response else None,
+            grid=model.bundle.grid,
+        )
+
 
 def check_draw(samples: int, seed: int) -> None:
     """Raise ValueError for fewer than one sample or a negative seed."""
@@ -77,15 +89,7 @@ def run_all(
 def run_one(model: Model, path: str | Path, job: Job) -> Posterior | Failure:
     """Read one file and infer; whatever goes wrong with it comes back as a Failure, so that a batch goes on."""
     try:
-        obs = read_observation(
-            path,
-            rmf=job.rmf,
-            arf=job.arf,
-            background=job.background,
-            systematic=job.systematic,
-            reference=model.reference_response if job.reference_response else None,
-            grid=model.bundle.grid,
-        )
+        obs = job.read(path, model)
         return replace(model.infer(obs, job.samples, job.seed, job.refine), file=str(path))
     except Exception as error:  # a file that breaks an assumption of ours must not stop the other files either
         return Failure(str(path), error)

@@ -38,6 +38,9 @@ TEMPERATURE = 3
 FINE = 1e-5
 """ln L that the last ascents expect to gain no more than."""
 
+LEAST_SLOPE = 1e-6
+"""Standard deviations of the counts over a parameter's whole range: with less the data do not see it."""
+
 ON_BOUND = 1e-3
 """Share of a parameter's range within which it sits on its bound."""
 
@@ -186,9 +189,11 @@ def covariance(target: Target, point: Points) -> Float64:
     free = np.flatnonzero((point.u[0] > ON_BOUND) & (point.u[0] < 1 - ON_BOUND))
     dm_du = np.linalg.pinv(du_dx[:, free]) @ dm_dx
     information = (dm_du * (target.obs.good / target.variance(point.counts[0]))) @ dm_du.T
-    scale = np.sqrt(np.diagonal(information)) + 1e-300
+    scale = np.maximum(np.sqrt(np.diagonal(information)), LEAST_SLOPE)
     result = np.full((5, 5), np.nan)
     result[np.ix_(free, free)] = np.linalg.pinv(information / np.outer(scale, scale)) / np.outer(scale, scale)
+    unseen = free[scale <= LEAST_SLOPE]
+    result[unseen, unseen] = np.inf
     return result
 
 
