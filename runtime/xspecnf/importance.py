@@ -86,7 +86,7 @@ def tempered(log_w: Float64) -> Float64:
     for _ in range(20):
         middle = (low + high) / 2
         low, high = (middle, high) if effective(middle * log_w) >= TEMPERED else (low, middle)
-    w = _exponentials(np.where(np.isfinite(log_w), low * log_w, -np.inf))
+    w = _exponentials(np.multiply(low, log_w, where=np.isfinite(log_w), out=np.full_like(log_w, -np.inf)))
     return w / max(w.sum(), 1e-300)
 
 

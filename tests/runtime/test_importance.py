@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xspecnf.importance import reweight, thin
+from xspecnf.importance import reweight, tempered, thin
 
 
 def log_normal(x: np.ndarray, mean: float, width: float) -> np.ndarray:
@@ -62,6 +62,12 @@ def test_samples_without_a_likelihood_weigh_nothing() -> None:
 def log_normal_weights(size: int, width: float, seed: int) -> np.ndarray:
     w = np.exp(width * np.random.default_rng(seed).standard_normal(size))
     return w / w.sum()
+
+
+def test_tempering_few_possible_samples_leaves_them_equal() -> None:
+    """No power leaves 60 effective samples of two; the impossible ones still weigh nothing."""
+    weights = tempered(np.array([0.0, -np.inf, -40.0, -np.inf]))
+    np.testing.assert_allclose(weights, [0.5, 0, 0.5, 0])
 
 
 def test_thinning_keeps_each_sample_once_and_every_weight_in_the_mean() -> None:

@@ -105,6 +105,11 @@ def test_channels_follow_from_the_features(load: Callable[[str], TrainConfig]) -
         ("counts = [100, 1e6]", "bad_share = 1.2", r"\[simulator\]: bad_share is a share between 0 and 1"),
         ("[decoder]", "[response]\nrmf = 3\n[decoder]", r"the top: response = \{'rmf': 3\} should be a table"),
         ("[decoder]", "[real_stage]\nepochs = 1\nheld_out = 1.5\n[decoder]", r"\[real_stage\]: .*held_out"),
+        (
+            "[decoder]",
+            '[real_stage]\nepochs = 1\nlabel = "map"\n[decoder]',
+            r"\[real_stage\]: label is 'map'; use",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named(load: Callable[[str], TrainConfig], found: str, instead: str, message: str) -> None:

@@ -208,6 +208,18 @@ def test_validation_batches_are_their_own(tmp_path: Path) -> None:
     assert all(torch.equal(x, held_out) for x in judged)
 
 
+def test_what_the_stage_starts_from_competes(tmp_path: Path) -> None:
+    """Where a stage is judged on data of its own and every step makes that worse, its weights stay."""
+    module = nn.Linear(3, 1)
+    start = module.weight.detach().clone()
+
+    def loss(x: Tensor, _: torch.Generator) -> Tensor:
+        return (module.weight if torch.is_grad_enabled() else -module.weight).mean()
+
+    Trainer(module, tmp_path, 0, silent).run(Task("real", module, draw, loss, validation=draw), COSINE)
+    assert torch.equal(module.weight, start)
+
+
 def test_the_guard_notices_a_change() -> None:
     module = network()
     guard = FrozenGuard.freeze(decoder=module)

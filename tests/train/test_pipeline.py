@@ -81,6 +81,29 @@ def test_another_configuration_cannot_take_over_a_run(tmp_path: Path) -> None:
         train(config, tmp_path / "run", report=lambda _: None)
 
 
+def test_stage_three_is_added_to_a_finished_run_and_then_fixed(tmp_path: Path) -> None:
+    config, run = miniature("nicer-bhb", tmp_path), tmp_path / "run"
+    train(config, run, report=lambda _: None)
+    config.write_text(config.read_text().replace('label = "posterior"', 'label = "fit"'))
+    reports: list[str] = []
+    train(config, run, real=RealFiles(EXAMPLES), report=reports.append)
+    assert json.loads((run / "provenance.json").read_text())["real_spectra"] == EXAMPLES.name
+    assert not any(report.startswith("joint") for report in reports)
+    assert [report.split()[1] for report in reports if report.startswith("real")] == ["0/2", "1/2", "2/2"]
+    with pytest.raises(xspecnf.XspecnfError, match="stage three; give its spectra again"):
+        train(config, run, report=lambda _: None)
+    config.write_text(config.read_text().replace('label = "fit"', 'label = "posterior"'))
+    with pytest.raises(xspecnf.XspecnfError, match="another configuration"):
+        train(config, run, real=RealFiles(EXAMPLES), report=lambda _: None)
+
+
+def test_real_spectra_need_their_stage_in_the_configuration(tmp_path: Path) -> None:
+    config = miniature("nicer-bhb", tmp_path)
+    config.write_text(config.read_text().partition("[real_stage]")[0])
+    with pytest.raises(xspecnf.XspecnfError, match=r"nicer-bhb\.toml: has no table \[real_stage\]"):
+        train(config, tmp_path / "run", real=RealFiles(EXAMPLES))
+
+
 def _stop_at(message: str):
     def report(text: str) -> None:
         if text.startswith(message):

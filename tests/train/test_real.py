@@ -1,34 +1,89 @@
-"""Stage three's bookkeeping: tempered weights, the split by observation id, batches."""
+"""Stage three's bookkeeping: which files are spectra, labels, the split by observation id, batches."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from xspecnf import load_model
+from xspecnf.bestfit import fit
 from xspecnf.errors import InputError
-from xspecnf_train.real import RealSet, hold_out, observation_id, tempered_weights
+from xspecnf.model import Model
+from xspecnf.observation import Observation, read_observation
+from xspecnf.parameters import to_unit
+from xspecnf_train.config import RealConfig
+from xspecnf_train.labels import label_spectra, labels_of
+from xspecnf_train.real import RealFiles, RealSet, hold_out, observation_id
+
+CONFIG = RealConfig(epochs=1, labels=1000)
 
 
-def test_weights_are_exact_where_enough_samples_carry_them() -> None:
-    log_weight = np.log(np.array([0.1, 0.2, 0.3, 0.4]))
-    assert tempered_weights(log_weight, least=2.0) == pytest.approx([0.1, 0.2, 0.3, 0.4])
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return load_model()
 
 
-def test_degenerate_weights_are_tempered_to_the_wanted_size() -> None:
-    log_weight = -0.5 * np.linspace(0, 40, 1000) ** 2
-    weights = tempered_weights(log_weight, least=100)
-    assert weights.sum() == pytest.approx(1)
-    assert 1 / np.sum(weights**2) == pytest.approx(100, rel=1e-3)
-    assert np.all(np.diff(weights) <= 0)
+@pytest.fixture(scope="module")
+def obs(example: Path) -> Observation:
+    return read_observation(example)
 
 
-def test_impossible_samples_are_never_labels() -> None:
-    weights = tempered_weights(np.array([0.0, -np.inf, -1.0]), least=2.0)
-    assert weights[1] == 0
+def silent(_: str) -> None:
+    pass
 
 
-def test_no_finite_weight_is_an_error() -> None:
-    with pytest.raises(ValueError, match="finite"):
-        tempered_weights(np.full(3, -np.inf), least=1)
+def test_posterior_labels_are_draws_of_the_refined_posterior(model: Model, obs: Observation) -> None:
+    """Every label has the same weight, so plain means and deviations are those of the weighted samples."""
+    labels = labels_of(model.backend, obs, CONFIG, np.random.default_rng(1))
+    refined = model.infer(obs, 4000, seed=2, refine=True)
+    u = to_unit(refined.theta)
+    mean = refined.weights @ u
+    sigma = np.sqrt(refined.weights @ (u - mean) ** 2)
+    assert labels.shape == (1000, 5)
+    np.testing.assert_array_less(np.abs(labels.mean(axis=0) - mean), 0.2 * sigma)
+    np.testing.assert_allclose(labels.std(axis=0), sigma, rtol=0.15)
+
+
+def test_the_fit_label_is_the_best_fit(model: Model, obs: Observation) -> None:
+    labels = labels_of(model.backend, obs, replace(CONFIG, label="fit"), np.random.default_rng(1))
+    assert labels.shape == (1, 5)
+    best = fit(obs)
+    np.testing.assert_allclose(labels[0], best.u, atol=0.05 * best.sigma.min())
+
+
+def test_a_spectrum_that_cannot_be_labelled_is_reported_and_left_out(model: Model, obs: Observation) -> None:
+    hopeless = replace(obs, name="hopeless.pha", good=np.zeros_like(obs.good))
+    reports: list[str] = []
+    config, rng = replace(CONFIG, label="fit"), np.random.default_rng(0)
+    kept, labels = label_spectra(model.backend, [hopeless, obs], config, rng, reports.append)
+    assert [o.name for o in kept] == [obs.name]
+    assert labels.shape == (1, 1, 5)
+    assert any("left out: hopeless.pha" in report for report in reports)
+    with pytest.raises(InputError, match="none of 1 real spectra could be labelled"):
+        label_spectra(model.backend, [hopeless], config, rng, silent)
+
+
+def test_backgrounds_and_what_cannot_be_read_are_no_spectra(example: Path, tmp_path: Path) -> None:
+    for source in (example, *example.parent.glob(f"{example.stem}.*")):
+        shutil.copy(source, tmp_path / source.name)
+    shutil.copy(example, tmp_path / f"{example.stem}_bg.pha")
+    (tmp_path / "broken.pha").write_text("not FITS")
+    reports: list[str] = []
+    read = RealFiles(tmp_path).read(0.015, None, reports.append)
+    assert [o.name for o in read] == [example.name]
+    assert len(reports) == 1
+    assert reports[0].startswith("left out: ")
+    assert "broken.pha" in reports[0]
+
+
+def test_a_folder_without_spectra_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no usable spectrum among 0 files"):
+        RealFiles(tmp_path).read(None, None, silent)
 
 
 @pytest.mark.parametrize(

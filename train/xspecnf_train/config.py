@@ -66,12 +66,13 @@ class RealConfig(StageConfig):
     """Stage three, on real spectra.
 
     simulated_share of each batch stays simulated; held_out is the share of observation ids that early stopping is
-    judged on; each spectrum has `labels` draws from its exact posterior; systematic: fractional error, None for what
-    the files say.
+    judged on; label: "posterior", `labels` draws from each spectrum's exact posterior, or "fit", its best fit (see
+    xspecnf_train.labels); systematic: fractional error, None for what the files say.
     """
 
     simulated_share: float = 0.5
     held_out: float = 0.2
+    label: str = "posterior"
     labels: int = 64
     systematic: float | None = 0.015
 
@@ -79,6 +80,8 @@ class RealConfig(StageConfig):
         super().__post_init__()
         if not (0 <= self.simulated_share < 1 and 0 < self.held_out < 1 and self.labels > 0):
             raise ValueError("simulated_share and held_out are shares below 1, held_out and labels above 0")
+        if self.label not in ("posterior", "fit"):
+            raise ValueError(f"label is {self.label!r}; use posterior or fit")
         if self.systematic is not None and not 0 <= self.systematic < 1:
             raise ValueError(f"systematic is a fraction below 1, not {self.systematic}")
 

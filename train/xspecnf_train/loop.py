@@ -103,6 +103,8 @@ class Stage:
 
     def run(self) -> None:
         """Train until the epochs are spent or early stopping; the module ends with its best weights."""
+        if self.task.validation and not self.progress.epoch:
+            self.judge_start()
         with ThreadPoolExecutor(1) as pool:
             while self.progress.epoch < self.config.epochs and not self.exhausted:
                 start = time.monotonic()
@@ -183,6 +185,11 @@ class Stage:
         self.judge(loss)
         self.task.module.load_state_dict(weights)
         return loss
+
+    def judge_start(self) -> None:
+        """Let the weights that the stage starts from compete: learning may make them worse on data of their own."""
+        loss = self.validate()
+        self.trainer.report(f"{self.task.name} 0/{self.config.epochs}  validation {loss:.4f}")
 
     def judge(self, loss: float) -> None:
         """Keep the evaluated weights if they are the best; halve the learning rate on a plateau."""

@@ -21,14 +21,6 @@ class Networks(nn.Module):
         self.flow = PosteriorFlow(config.flow)
         self.decoder = Decoder(config.decoder)
 
-    @torch.no_grad()
-    def sample(self, spectrum: Tensor, samples: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Posterior samples u [B, S, 5] and their ln q [B, S] for `spectrum` [B, F, 240]."""
-        context = self.encoder(spectrum)
-        noise = torch.randn(len(context) * samples, 5, generator=generator)
-        u, log_prob = self.flow.sample(noise, context.repeat_interleave(samples, dim=0))
-        return u.view(-1, samples, 5), log_prob.view(-1, samples)
-
 
 @dataclass(frozen=True)
 class FrozenGuard:

@@ -1,28 +1,25 @@
-"""Stage three: real spectra, whose labels are draws from their own posteriors under the exact likelihood.
+"""Stage three: real spectra and their labels (xspecnf_train.labels), mixed with simulated ones.
 
-A real spectrum has no known truth. What the flow should learn for it is the exact posterior, so its labels are samples
-of the network itself, resampled by importance weights with the exact likelihood. Where the weights degenerate they are
-tempered until enough samples are left, w^beta, which lies between the network's posterior and the exact one. Spectra
-are split by observation id, never by good time interval: intervals of one observation are almost copies of each other.
+Early stopping is judged on held-out real spectra. They are split by observation id, never by good time interval:
+intervals of one observation are almost copies of each other.
 """
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from xspecnf.companions import ENDINGS
 from xspecnf.errors import InputError, XspecnfError
 from xspecnf.features import features
 from xspecnf.observation import Observation, read_observation
 from xspecnf.ogip import read_spectrum
-from xspecnf.parameters import from_unit
-from xspecnf.physics import expected_counts
 from xspecnf.response import Response
-from xspecnf.statistics import log_likelihood
 from xspecnf_train.config import RealConfig
 from xspecnf_train.loop import Task
 from xspecnf_train.losses import joint_loss
@@ -30,7 +27,6 @@ from xspecnf_train.model import Networks
 from xspecnf_train.simulate import Simulator
 
 SUFFIXES = (".pha", ".pi", ".jsgrp")
-PROPOSALS = 2000  # samples of the network that a spectrum's labels are chosen from
 
 
 @dataclass(frozen=True)
@@ -45,11 +41,11 @@ class RealFiles:
     def read(
         self, systematic: float | None, reference: Response | None, report: Callable[[str], None]
     ) -> list[Observation]:
-        """Every spectrum below the folder; those that cannot be read are reported and left out.
+        """Every spectrum below the folder but the backgrounds; those that cannot be read are reported and left out.
 
         Raises InputError when none is left.
         """
-        paths = sorted(p for p in self.folder.rglob("*") if p.name.removesuffix(".gz").endswith(SUFFIXES))
+        paths = sorted(path for path in self.folder.rglob("*") if _is_source(path))
         observations = []
         for path in paths:
             try:
@@ -65,6 +61,12 @@ class RealFiles:
         return read_observation(path, rmf=self.rmf, arf=arf, systematic=systematic, reference=reference)
 
 
+def _is_source(path: Path) -> bool:
+    """Whether a file is by its name a spectrum, and not the background of one."""
+    name = path.name.removesuffix(".gz")
+    return name.endswith(SUFFIXES) and not name.endswith(ENDINGS["background"])
+
+
 @dataclass(frozen=True, eq=False)
 class RealSet:
     """N labelled spectra: spectrum (N, F, 240), labels (N, L, 5) in the unit cube, held_out (N,) bool."""
@@ -73,46 +75,17 @@ class RealSet:
     labels: Tensor
     held_out: np.ndarray
 
+    @classmethod
+    def of(cls, observations: Sequence[Observation], labels: np.ndarray, held_out: np.ndarray) -> Self:
+        """The set of N observations, their labels (N, L, 5) and which are held out (N,)."""
+        spectrum = np.stack([features(obs) for obs in observations])
+        return cls(torch.from_numpy(spectrum), torch.from_numpy(labels).float(), held_out)
+
     def draw(self, size: int, held_out: bool, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """`size` pairs of a spectrum and one of its labels, from the held-out spectra or from the others."""
         chosen = rng.choice(np.flatnonzero(self.held_out == held_out), size)
         label = rng.integers(self.labels.shape[1], size=size)
         return self.spectrum[chosen], self.labels[chosen, label]
-
-
-def label_spectra(
-    networks: Networks, observations: Sequence[Observation], config: RealConfig, rng: np.random.Generator
-) -> RealSet:
-    """Draw the labels of every observation from its exact posterior, with the network's as the proposal."""
-    spectrum = torch.from_numpy(np.stack([features(obs) for obs in observations]))
-    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    labels = []
-    for row, obs in zip(spectrum, observations, strict=True):
-        u, log_q = (x[0].double().numpy() for x in networks.sample(row[None], PROPOSALS, generator))
-        inside = np.all((u >= 0) & (u <= 1), axis=1)
-        log_weight = np.full(len(u), -np.inf)
-        log_weight[inside] = log_likelihood(expected_counts(from_unit(u[inside]), obs), obs) - log_q[inside]
-        labels.append(u[rng.choice(len(u), config.labels, p=tempered_weights(log_weight, config.labels / 2))])
-    held_out = hold_out([obs.name for obs in observations], config.held_out, rng)
-    return RealSet(spectrum, torch.from_numpy(np.stack(labels)).float(), held_out)
-
-
-def tempered_weights(log_weight: np.ndarray, least: float) -> np.ndarray:
-    """Weights w^beta (S,), summing to 1, of the largest beta <= 1 whose effective sample size is at least `least`."""
-    if not np.any(np.isfinite(log_weight)):
-        raise ValueError("no sample has a finite weight")
-
-    def weights(beta: float) -> np.ndarray:
-        w = np.exp(beta * (log_weight - log_weight.max()))
-        return w / w.sum()
-
-    low, high = 0.0, 1.0
-    if 1 / np.sum(weights(high) ** 2) >= least:
-        return weights(high)
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (middle, high) if 1 / np.sum(weights(middle) ** 2) >= least else (low, middle)
-    return weights(low)
 
 
 def hold_out(names: Sequence[str], share: float, rng: np.random.Generator) -> np.ndarray:

@@ -9,6 +9,7 @@ import json
 import platform
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,14 @@ from torch import Tensor, nn
 
 from xspecnf.errors import InputError
 from xspecnf.response import Response, load_response
-from xspecnf_train.checkpoint import write_atomically
+from xspecnf_train.backend import TorchBackend
+from xspecnf_train.checkpoint import load_checkpoint, write_atomically
 from xspecnf_train.config import RealConfig, TrainConfig
+from xspecnf_train.labels import label_spectra
 from xspecnf_train.loop import Task, Trainer
 from xspecnf_train.losses import decoder_loss, joint_loss
 from xspecnf_train.model import FrozenGuard, Networks
-from xspecnf_train.real import RealFiles, RealSet, label_spectra, real_task
+from xspecnf_train.real import RealFiles, RealSet, hold_out, real_task
 from xspecnf_train.simulate import Simulator
 
 WEIGHTS = "weights.safetensors"
@@ -44,7 +47,9 @@ def train(
     number any more.
     """
     settings = TrainConfig.load(config)
-    _prepare(output, config, resume)
+    if real and not settings.real_stage:
+        raise InputError(f"{config}: has no table [real_stage]; add it (see nicer-bhb.toml), or leave --real out")
+    _prepare(output, config, settings, resume)
     response = _response(settings, config, output)
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
@@ -57,6 +62,8 @@ def train(
     trainer.run(_decoder_task(networks, simulator), settings.decoder_stage)
     frozen = FrozenGuard.freeze(decoder=networks.decoder, rate=networks.flow.rate)
     trainer.run(_joint_task(networks, simulator, settings), settings.joint_stage)
+    if trainer.progress.stage == "real" and not real:
+        raise InputError(f"{output}: the run has begun stage three; give its spectra again with --real")
     if real and settings.real_stage:
         spectra = _labelled(networks, trainer, real, settings.real_stage, response, output)
         trainer.run(real_task(networks, simulator, spectra, settings.real_stage), settings.real_stage)
@@ -118,26 +125,36 @@ def _labelled(
     if trainer.progress.stage == "real":
         arrays = load_file(stored)
         return RealSet(arrays["spectrum"], arrays["labels"], arrays["held_out"].numpy())
+    rng = np.random.default_rng([trainer.seed, 3])
     observations = real.read(config.systematic, response, trainer.report)
-    trainer.report(f"drawing the labels of {len(observations)} real spectra")
-    spectra = label_spectra(networks, observations, config, np.random.default_rng([trainer.seed, 3]))
+    trainer.report(f"labelling {len(observations)} real spectra: {config.label}")
+    kept, labels = label_spectra(TorchBackend(networks), observations, config, rng, trainer.report)
+    spectra = RealSet.of(kept, labels, hold_out([obs.name for obs in kept], config.held_out, rng))
     arrays = {"spectrum": spectra.spectrum, "labels": spectra.labels, "held_out": torch.from_numpy(spectra.held_out)}
     write_atomically(stored, save(arrays))
     return spectra
 
 
-def _prepare(output: Path, config: Path, resume: bool) -> None:
+def _prepare(output: Path, config: Path, settings: TrainConfig, resume: bool) -> None:
     """Make the run folder with a copy of the configuration; refuse to mix two configurations in one folder."""
     output.mkdir(parents=True, exist_ok=True)
-    kept, text = output / "config.toml", config.read_bytes()
+    kept, checkpoint = output / "config.toml", output / "checkpoint.safetensors"
     if not resume:
-        (output / "checkpoint.safetensors").unlink(missing_ok=True)
-    elif kept.exists() and kept.read_bytes() != text and (output / "checkpoint.safetensors").exists():
+        checkpoint.unlink(missing_ok=True)
+    elif kept.exists() and checkpoint.exists() and not _goes_on(TrainConfig.load(kept), settings, checkpoint):
         raise InputError(
             f"{output}: holds a run of another configuration than {config}; "
             "choose another folder, or start over with --restart"
         )
-    write_atomically(kept, text)
+    write_atomically(kept, config.read_bytes())
+
+
+def _goes_on(before: TrainConfig, now: TrainConfig, checkpoint: Path) -> bool:
+    """Whether a run may go on as `now` wants it: as before, though a stage three not yet begun may be another."""
+    _, progress = load_checkpoint(checkpoint)
+    if progress.stage == "real":
+        return before == now
+    return replace(before, real_stage=None) == replace(now, real_stage=None)
 
 
 def _response(settings: TrainConfig, config: Path, output: Path) -> Response:
