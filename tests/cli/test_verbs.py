@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -93,6 +94,30 @@ def test_verify_finds_a_changed_byte(run: Run, tiny_bundle: Path, tmp_path: Path
     done = run("models", "verify", folder)
     assert done.exit_code == 1
     assert "flow.onnx: its sha256" in done.stderr
+
+
+def test_train_learns_of_the_real_spectra(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folder, RMF and ARFs arrive together; the trainer itself, which needs torch, is not run."""
+    calls: list[tuple[object, ...]] = []
+
+    def train(config: Path, output: Path, resume: bool, real: object, report: object) -> None:
+        calls.append((config, output, resume, real))
+
+    monkeypatch.setitem(sys.modules, "xspecnf_train.real", SimpleNamespace(RealFiles=lambda *files: files))
+    monkeypatch.setitem(sys.modules, "xspecnf_train.run", SimpleNamespace(train=train))
+    config, spectra, arfs, rmf = (tmp_path / name for name in ("run.toml", "spectra", "arfs", "nicer.rmf"))
+    config.touch()
+    rmf.touch()
+    spectra.mkdir()
+    arfs.mkdir()
+    call = ("train", config, "--output", tmp_path / "run")
+    assert run(*call).exit_code == 0
+    assert run(*call, "--real", spectra, "--real-rmf", rmf, "--real-arfs", arfs, "--restart").exit_code == 0
+    assert calls == [
+        (config, tmp_path / "run", True, None),
+        (config, tmp_path / "run", False, (spectra, rmf, arfs)),
+    ]
+    assert run(*call, "--real", tmp_path / "nowhere").exit_code == 2
 
 
 @pytest.mark.parametrize("verb", ["train", "export"])
