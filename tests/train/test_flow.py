@@ -1,6 +1,7 @@
 """The flow as mathematics: change of variables, inverse, normalisation; its spline against nflows'."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -9,8 +10,8 @@ from nflows.transforms.splines.rational_quadratic import unconstrained_rational_
 from torch import Tensor
 
 from xspecnf.errors import InputError
-from xspecnf_train.flow import ConditionalGaussian, FlowConfig, PosteriorFlow
-from xspecnf_train.splines import rational_quadratic
+from xspecnf_train.flow import ConditionalGaussian, FlowConfig, PosteriorFlow, SplineTransform
+from xspecnf_train.splines import inverse_rational_quadratic, rational_quadratic
 
 CONTEXT = 10
 SMALL = FlowConfig(context_size=CONTEXT, transforms=3, hidden_features=16, num_bins=6)
@@ -59,9 +60,39 @@ def test_spline_is_nflows_spline_tails_included(spread: float) -> None:
     torch.testing.assert_close(log_slope, expected_slope, rtol=0, atol=1e-11 if spread < 1 else 1e-8)
 
 
-def test_spline_survives_huge_logits() -> None:
+@pytest.mark.parametrize("spread", [0.5, 3.0])
+def test_inverse_spline_undoes_the_spline_tails_included(spread: float) -> None:
+    y, parameters = 4 * normal(2000, 5), spread * normal(2000, 5, 23)
+    x, log_slope = inverse_rational_quadratic(y, parameters, 5.0)
+    back, back_slope = rational_quadratic(x, parameters, 5.0)
+    torch.testing.assert_close(back, y, rtol=0, atol=1e-11)
+    torch.testing.assert_close(log_slope, -back_slope, rtol=0, atol=1e-8)
+
+
+def test_inverse_transform_is_nflows(flow: PosteriorFlow) -> None:
+    """Values, log-determinants and the gradients of both, which the losses on samples learn from."""
+    flow.requires_grad_(True)
+    noise, context = normal(100, 5), contexts(100)
+    found, gradient = _inverted(flow, noise, context)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr(SplineTransform, "inverse")
+        expected, expected_gradient = _inverted(flow, noise, context)
+    torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-8)
+    torch.testing.assert_close(gradient, expected_gradient, rtol=1e-6, atol=1e-6)
+
+
+def _inverted(flow: PosteriorFlow, noise: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+    """x and ln |dx/dnoise| [N, 6] of `noise`, and the gradient of their sum with respect to all the weights."""
+    weights = list(flow.transform.parameters())
+    x, logabsdet = flow.transform.inverse(noise, flow.conditioner(context))
+    gradients = torch.autograd.grad(x.sum() + logabsdet.sum(), weights)
+    return torch.cat([x, logabsdet[:, None]], dim=1).detach(), torch.cat([part.flatten() for part in gradients])
+
+
+@pytest.mark.parametrize("spline", [rational_quadratic, inverse_rational_quadratic])
+def test_spline_survives_huge_logits(spline: Callable[[Tensor, Tensor, float], tuple[Tensor, Tensor]]) -> None:
     x, parameters = normal(50, 5), 300 * normal(50, 5, 23)
-    y, log_slope = rational_quadratic(x.float(), parameters.float(), 5.0)
+    y, log_slope = spline(x.float(), parameters.float(), 5.0)
     assert y.isfinite().all()
     assert log_slope.isfinite().all()
 
@@ -137,7 +168,12 @@ def test_brightness_follows_the_observed_rate() -> None:
 
 @pytest.mark.parametrize(
     ("wrong", "named"),
-    [({"coordinates": "log"}, "coordinates"), ({"activation": "sin"}, "activation"), ({"num_bins": 1}, "num_bins")],
+    [
+        ({"coordinates": "log"}, "coordinates"),
+        ({"activation": "sin"}, "activation"),
+        ({"num_bins": 1}, "num_bins"),
+        ({"transforms": 0}, "transforms"),
+    ],
 )
 def test_wrong_configuration_is_refused(wrong: dict, named: str) -> None:
     with pytest.raises(InputError, match=named):

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xspecnf.errors import InputError
-from xspecnf_train.splines import rational_quadratic
+from xspecnf_train.splines import inverse_rational_quadratic, rational_quadratic
 
 FEATURES = 5
 """Parameters of the model."""
@@ -77,8 +77,10 @@ class FlowConfig:
             raise InputError(f'flow: activation is "{self.activation}"; use one of {", ".join(ACTIVATIONS)}')
         if self.context_size < 3:
             raise InputError(f"flow: context_size is {self.context_size}; use 3 or more, two are the rate entries")
-        if min(self.head_features, self.transforms, self.hidden_features, self.num_blocks) < 1 or self.num_bins < 2:
+        if min(self.head_features, self.hidden_features, self.num_blocks) < 1 or self.num_bins < 2:
             raise InputError("flow: sizes must be positive and num_bins at least 2")
+        if self.transforms < (0 if self.gaussian_head else 1):
+            raise InputError("flow: transforms must be positive; with gaussian_head it may be 0")
         if min(self.tail_bound, self.rate_floor) <= 0:
             raise InputError("flow: tail_bound and rate_floor must be positive")
         if not 0 < self.norm_low < self.norm_high:
@@ -91,12 +93,22 @@ class FlowConfig:
 
 
 class SplineTransform(MaskedPiecewiseRationalQuadraticAutoregressiveTransform):
-    """nflows' transform with a forward direction free of boolean masks; the same function, faster."""
+    """nflows' transform without boolean masks, inverted one dimension at a time; the same function, faster."""
 
     def _elementwise_forward(self, inputs: Tensor, autoregressive_params: Tensor) -> tuple[Tensor, Tensor]:
         parameters = autoregressive_params.view(*inputs.shape, -1)
         outputs, logabsdet = rational_quadratic(inputs, parameters, self.tail_bound)
         return outputs, logabsdet.sum(dim=1)
+
+    def inverse(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Each dimension's spline depends on the dimensions before it, which are known by then."""
+        outputs, logabsdet = torch.zeros_like(inputs), torch.zeros_like(inputs[:, 0])
+        for k in range(FEATURES):
+            parameters = self.autoregressive_net(outputs, context).unflatten(1, (FEATURES, -1))[:, k]
+            column, log_slope = inverse_rational_quadratic(inputs[:, k], parameters, self.tail_bound)
+            outputs = torch.cat([outputs[:, :k], column[:, None], outputs[:, k + 1 :]], dim=1)
+            logabsdet = logabsdet + log_slope
+        return outputs, logabsdet
 
 
 class ConditionalGaussian(Transform):

@@ -5,6 +5,10 @@ width w, height h, delta = h/w, t = (x - x_k)/w and p = t (1 - t),
 
     y = y_k + h (delta t^2 + d_k p) / (delta + (d_k + d_{k+1} - 2 delta) p).
 
+Its inverse, with q = (y - y_k)/h, s = d_k + d_{k+1} - 2 delta, b = d_k - q s and g = 2 delta q, is
+
+    t = g / (b + r),   r^2 = (b - g)^2 + g (2 delta - g) >= 0,   dx/dy = (delta + s p) / (delta r).
+
 The numbers are those of nflows.transforms.splines, parameters and minima included. Bins are normalised after the one in
 hand is picked: with E = exp(logits), knots and sizes times sum(E) are linear in E.
 """
@@ -33,7 +37,7 @@ def rational_quadratic(x: Tensor, parameters: Tensor, bound: float) -> tuple[Ten
     """
     bins = (parameters.shape[-1] + 1) // 3
     inside = x.clamp(-bound, bound)
-    index, left, width, bottom, height = _bin(inside, parameters[..., : 2 * bins].unflatten(-1, (2, bins)), bound)
+    index, left, width, bottom, height = _bin(inside, parameters[..., : 2 * bins], bound, axis=0)
     slope, next_slope = _slopes(parameters[..., 2 * bins :], index)
 
     delta = height / width
@@ -46,19 +50,37 @@ def rational_quadratic(x: Tensor, parameters: Tensor, bound: float) -> tuple[Ten
     return y + (x - inside), (numerator * (delta / denominator).square()).log()
 
 
-def _bin(x: Tensor, logits: Tensor, bound: float) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Index [..., 1] of the bin that holds `x` [...], its left edge, width, bottom and height, each [...].
+def inverse_rational_quadratic(y: Tensor, parameters: Tensor, bound: float) -> tuple[Tensor, Tensor]:
+    """Undo :func:`rational_quadratic`: `y` [...], the same parameters; returns x and ln dx/dy, both [...]."""
+    bins = (parameters.shape[-1] + 1) // 3
+    inside = y.clamp(-bound, bound)
+    index, left, width, bottom, height = _bin(inside, parameters[..., : 2 * bins], bound, axis=1)
+    slope, next_slope = _slopes(parameters[..., 2 * bins :], index)
 
-    logits: unnormalised widths and heights [..., 2, K].
+    delta = height / width
+    q = (inside - bottom) / height
+    s = slope + next_slope - 2 * delta
+    b, g = slope - q * s, 2 * delta * q
+    r = ((b - g).square() + g * (2 * delta - g)).sqrt()
+    t = g / (b + r)
+    return left + t * width + (y - inside), ((delta + s * t * (1 - t)) / (delta * r)).log()
+
+
+def _bin(value: Tensor, logits: Tensor, bound: float, axis: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Index [..., 1] of the bin that holds `value` [...] of x (axis 0) or y (1), its left edge, width, bottom and
+    height, each [...].
+
+    logits: unnormalised widths, then heights [..., 2K].
     """
+    logits = logits.unflatten(-1, (2, -1))
     bins = logits.shape[-1]
     weights = (logits - logits.detach().amax(dim=-1, keepdim=True)).exp()
     table = weights @ knot_matrix(bins, logits.dtype, logits.device)
     scale = 2 * bound / table[..., -1]
-    inner_knots = table[..., 0, 1:bins]
-    index = ((x + bound) / scale[..., 0]).unsqueeze(-1).ge(inner_knots).sum(dim=-1, keepdim=True)
-    picked = table.gather(-1, torch.cat([index, index + bins], dim=-1)[..., None, :].expand(*x.shape, 2, 2))
-    (left, width), (bottom, height) = ((picked * scale[..., None]).select(-2, axis).unbind(-1) for axis in (0, 1))
+    inner_knots = table[..., axis, 1:bins]
+    index = ((value + bound) / scale[..., axis]).unsqueeze(-1).ge(inner_knots).sum(dim=-1, keepdim=True)
+    picked = table.gather(-1, torch.cat([index, index + bins], dim=-1)[..., None, :].expand(*value.shape, 2, 2))
+    (left, width), (bottom, height) = ((picked * scale[..., None]).select(-2, way).unbind(-1) for way in (0, 1))
     return index, left - bound, width, bottom - bound, height
 
 
