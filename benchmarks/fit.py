@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 from gold import ROOT, observation
@@ -146,29 +147,33 @@ def walk(model: Model, obs: Observation) -> Walk:
     return Walk(time.process_time() - started, chain.ess, chain.rhat, chain.evaluations)
 
 
-def markdown(names: Sequence[str], runs: Mapping[str, Sequence[Run]], walks: Sequence[Walk]) -> str:
-    """What was reached by observation, and a summary by method."""
-    reached = [("observation", *runs), ("---", *["---:"] * len(runs))]
-    for k, name in enumerate(names):
-        reached.append((name, *(f"{of[k].above:+.3f}" for of in runs.values())))
-    head = ("", f"within {REACHED:g} of the best", "worst", "evaluations", "CPU s", "of the first")
-    first = np.median([run.seconds for run in next(iter(runs.values()))])
-    summary = [head, ["---", *["---:"] * 5], *(_summary(name, of, first) for name, of in runs.items())]
-    seconds = float(np.median([one.seconds_for_effective for one in walks]))
-    evaluations = float(np.median([one.evaluations for one in walks]))
-    summary.append(
-        (f"MCMC, {EFFECTIVE} effective", "", "", f"{evaluations:.0f}", f"{seconds:.2f}", f"{seconds / first:.1f}")
-    )
-    return "\n".join("".join(f"| {' | '.join(line)} |\n" for line in table) for table in (summary, reached))
+def by_method(runs: Mapping[str, Sequence[Run]], walks: Sequence[Walk]) -> str:
+    """Markdown: how often the best was reached, the worst, and medians; CPU seconds also over the first method's."""
+    first = median(run.seconds for run in next(iter(runs.values())))
+    lines = [("", f"within {REACHED:g} of the best", "worst", "evaluations", "CPU s", "of the first"), ["---"] * 6]
+    for name, of in runs.items():
+        reached = f"{sum(run.above < REACHED for run in of)} of {len(of)}"
+        cost = _cost((run.evaluations for run in of), (run.seconds for run in of), first)
+        lines.append((name, reached, f"{max(run.above for run in of):+.2f}", *cost))
+    cost = _cost((walk.evaluations for walk in walks), (walk.seconds_for_effective for walk in walks), first)
+    lines.append((f"MCMC, {EFFECTIVE} effective", "", "", *cost))
+    return _table(lines)
 
 
-def _summary(name: str, runs: Sequence[Run], first: float) -> tuple[str, ...]:
-    """Shares, the worst, and medians."""
-    above = np.array([run.above for run in runs])
-    seconds = float(np.median([run.seconds for run in runs]))
-    evaluations = np.median([run.evaluations for run in runs])
-    share = f"{np.sum(above < REACHED)} of {len(runs)}"
-    return name, share, f"{above.max():+.2f}", f"{evaluations:.0f}", f"{seconds:.2f}", f"{seconds / first:.1f}"
+def _cost(evaluations: Iterable[int], seconds: Iterable[float], first: float) -> tuple[str, str, str]:
+    middle = median(seconds)
+    return f"{median(evaluations):.0f}", f"{middle:.2f}", f"{middle / first:.1f}"
+
+
+def by_observation(names: Sequence[str], runs: Mapping[str, Sequence[Run]]) -> str:
+    """Markdown: -2 ln L above the best known."""
+    lines = [("observation", *runs), ["---"] * (1 + len(runs))]
+    lines += [(name, *(f"{of[k].above:+.3f}" for of in runs.values())) for k, name in enumerate(names)]
+    return _table(lines)
+
+
+def _table(lines: Iterable[Sequence[str]]) -> str:
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def main() -> None:
@@ -194,7 +199,9 @@ def main() -> None:
         for name, method in METHODS.items():
             runs[name].append(timed(method, model, obs, float(gold["best_pgstat"])))
         walks.append(walk(model, obs))
-    print(markdown([path.stem for path in chosen], runs, walks), end="")
+    print(by_method(runs, walks), by_observation([path.stem for path in chosen], runs), sep="\n")
+    least, largest = min(one.ess for one in walks), max(one.rhat for one in walks)
+    print(f"MCMC: {least:.0f} effective samples or more, R-hat {largest:.3f} or less")
 
 
 if __name__ == "__main__":

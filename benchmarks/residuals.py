@@ -47,8 +47,8 @@ STATES = {"soft": (-np.inf, 0.2), "intermediate": (0.2, 0.325), "hard": (0.325, 
 RANGES = (
     (0.3, 0.4, "lowest channels"),
     (0.4, 1.0, "shelf of the redistribution"),
-    (1.0, 1.8, ""),
-    (1.8, 2.25, "silicon and gold edges"),
+    (1.0, 1.8, "magnesium edge"),
+    (1.8, 2.25, "silicon edge"),
     (2.25, 6.2, ""),
     (6.2, 7.1, "iron line"),
     (7.1, 8.0, ""),
@@ -64,8 +64,7 @@ ROUNDED, LEAST_ERROR = 0.005, 0.01
 
 def between(low: float, high: float) -> NDArray[np.bool_]:
     """(240,) the bins whose middle lies in low..high keV."""
-    energy = ENERGY
-    return (energy >= low) & (energy < high)
+    return (low <= ENERGY) & (high > ENERGY)
 
 
 @dataclass(frozen=True)
@@ -194,7 +193,7 @@ def _plot_mean(ax: Axes, deviation: Deviation, beside: Mapping[str, Residuals], 
     ax.plot(ENERGY, 100 * deviation.mean, color="#0072b2", lw=1.2, label="mean")
     for (name, one), colour in zip(beside.items(), ("#d55e00", "#009e73", "#cc79a7"), strict=False):
         ax.plot(ENERGY, 100 * np.where(one.used[0], one.delta[0], np.nan), color=colour, lw=0.7, label=name)
-    ax.set_ylim(-8, 12)
+    ax.set_ylim(-8, 14)
     _finish(ax, "data/model - 1 [%]")
 
 
@@ -203,7 +202,7 @@ def _plot_rms(ax: Axes, deviation: Deviation, beside: Mapping[str, Residuals], s
     ax.plot(ENERGY, 100 * deviation.scatter, color="#d55e00", lw=0.8, label="scatter about the mean")
     ax.plot(ENERGY, 100 * deviation.noise, color="0.6", lw=0.8, ls=":", label="noise of a spectrum")
     ax.axhline(100 * systematic, color="black", lw=0.8, ls="--", label=f"{100 * systematic:g} %")
-    ax.set_ylim(0, 12)
+    ax.set_ylim(0, 13)
     _finish(ax, "deviation of data from model [%]")
 
 
@@ -217,7 +216,7 @@ def _finish(ax: Axes, label: str) -> None:
     ax.minorticks_off()
     ax.set_xlabel("energy [keV]")
     ax.set_ylabel(label)
-    ax.legend(frameon=False, ncols=2)
+    ax.legend(frameon=False, ncols=3, loc="upper right")
 
 
 def shifts(fits: Sequence[BestFit], again: Sequence[BestFit]) -> str:
