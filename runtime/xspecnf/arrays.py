@@ -62,11 +62,8 @@ def stencil(position: Array, size: int) -> tuple[Array, list[Array]]:
     return as_index(first), weights
 
 
-def cubic_coefficients(values: Array) -> tuple[Array, Array, Array, Array]:
-    """Coefficients c0 .. c3 (S, m - 3) of the cubic through each four neighbours of `values` (S, m).
-
-    It reads c0 + c1 t + c2 t^2 + c3 t^3 with the neighbours at t = -1, 0, 1, 2: the polynomial of
-    :func:`lagrange_weights`, in the form that is cheap where many positions share their nodes.
-    """
-    a, b, c, d = values[:, :-3], values[:, 1:-2], values[:, 2:-1], values[:, 3:]
-    return b, c - a / 3 - b / 2 - d / 6, (a + c) / 2 - b, (d - a) / 6 + (b - c) / 2
+def windows(values: Array, size: int) -> Array:
+    """All runs of `size` neighbours along the last axis, (..., m - size + 1, size) of (..., m), without a copy."""
+    if namespace(values) is np:
+        return np.lib.stride_tricks.sliding_window_view(values, size, axis=-1)
+    return values.unfold(-1, size, 1)

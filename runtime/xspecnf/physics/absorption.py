@@ -3,10 +3,13 @@ abundances).
 
     transmission = exp(-nH sigma(E)),  averaged over each energy bin
 
-The transmission of a bin's middle is a bad average. In most bins sigma varies by a per cent or two, and a two-point
-Gauss quadrature over its distribution within the bin, whose nodes and weights carry the first four moments, is exact to
-the fourth order in nH times its spread. In the few bins with an edge or a resonance (O I at 0.528 keV varies eightfold
-within one bin) the average is taken over samples.
+The transmission of a bin's middle is a bad average. In most bins sigma varies by a per cent or two, and the cumulants
+of its distribution within the bin give
+
+    ln transmission = -nH mean + nH^2 variance/2 - ...
+
+In the few bins with an edge or a resonance (O I at 0.528 keV varies eightfold within one bin) the average is taken over
+samples.
 """
 
 from dataclasses import dataclass
@@ -18,7 +21,8 @@ import numpy as np
 from xspecnf.arrays import Array, like, namespace
 
 SAMPLES_PER_BIN = 48
-SMOOTH_SPREAD = 0.02  # the largest fractional deviation from a bin's mean that the two points are trusted with
+SMOOTH_SPREAD = 0.02  # the largest fractional deviation from a bin's mean that the cumulants are trusted with
+TINY = 1e-37  # keeps a logarithm finite, in single precision too
 
 
 @lru_cache(maxsize=1)
@@ -41,11 +45,13 @@ def cross_section(energy: np.ndarray) -> np.ndarray:
 class BinAverages:
     """The cross-section's distribution in each of n bins, sigma in 1e-22 cm^2.
 
-    nodes, weights: (2, n). uneven: indices (m,) of the bins that need samples; samples: (m, SAMPLES_PER_BIN) of them.
+    mean, half_variance: (1, n). nh_max: 1e22 cm^-2, the column above which the variance's term is half the mean's in
+    some bin. uneven: indices (m,) of the bins that need samples; samples: (m, SAMPLES_PER_BIN) of them.
     """
 
-    nodes: np.ndarray
-    weights: np.ndarray
+    mean: np.ndarray
+    half_variance: np.ndarray
+    nh_max: float
     uneven: np.ndarray
     samples: np.ndarray
 
@@ -55,22 +61,21 @@ def _bin_averages(edge_bytes: bytes) -> BinAverages:
     edges = np.frombuffer(edge_bytes)
     fraction = (np.arange(SAMPLES_PER_BIN)[:, None] + 0.5) / SAMPLES_PER_BIN
     sigma = cross_section(edges[:-1] + fraction * np.diff(edges))
-    mean = sigma.mean(axis=0)
-    deviation = sigma - mean
-    variance = np.maximum((deviation**2).mean(axis=0), (1e-9 * mean) ** 2)
-    skew = (deviation**3).mean(axis=0) / variance
-    half = np.sqrt(skew**2 / 4 + variance)
-    offsets = np.stack([skew / 2 - half, skew / 2 + half])
-    weights = np.stack([offsets[1], -offsets[0]]) / (2 * half)
-    uneven = np.flatnonzero(np.abs(deviation).max(axis=0) > SMOOTH_SPREAD * mean)
-    return BinAverages(mean + offsets, weights, uneven, sigma[:, uneven].T)
+    mean, half_variance = sigma.mean(axis=0, keepdims=True), sigma.var(axis=0, keepdims=True) / 2
+    uneven = np.flatnonzero(np.abs(sigma / mean - 1).max(axis=0) > SMOOTH_SPREAD)
+    half_variance[:, uneven] = 0.0
+    nh_max = float(1 / np.max(2 * half_variance / mean + 1e-300))
+    return BinAverages(mean, half_variance, nh_max, uneven, sigma[:, uneven].T)
 
 
-def transmission(nh: Array, energy_edges: np.ndarray) -> Array:
-    """Mean transmission in each bin: nh (S, 1) in 1e22 cm^-2, energy_edges (n+1,) keV; returns (S, n)."""
+def ln_transmission(nh: Array, energy_edges: np.ndarray) -> Array:
+    """ln of the mean transmission in each bin: nh (S, 1) in 1e22 cm^-2, energy_edges (n+1,) keV; returns (S, n)."""
     xp = namespace(nh)
     bins = _bin_averages(np.asarray(energy_edges, dtype=float).tobytes())
-    low, high = (like(w, nh) * xp.exp(-nh * like(s, nh)) for s, w in zip(bins.nodes, bins.weights, strict=True))
-    mean = low + high
-    mean[:, bins.uneven] = xp.exp(-nh[:, :, None] * like(bins.samples, nh)).mean(axis=2)
-    return mean
+    cumulants = like(np.concatenate([-bins.mean, bins.half_variance]), nh)
+    result = xp.concatenate([nh, nh**2], axis=1) @ cumulants
+    if (nh > bins.nh_max).any():  # nothing is left in the bins where the variance would win
+        result = xp.minimum(result, -nh * like(bins.mean / 2, nh))
+    seen = xp.exp(-nh[:, :, None] * like(bins.samples, nh)).mean(axis=2)
+    result[:, bins.uneven] = xp.log(seen + TINY)
+    return result

@@ -18,7 +18,7 @@ from functools import cache
 
 import numpy as np
 
-from xspecnf.arrays import Array, as_index, cubic_coefficients, like, namespace, stencil, table_like
+from xspecnf.arrays import Array, as_index, lagrange_weights, like, namespace, stencil, table_like, windows
 from xspecnf.physics import disc
 
 ELECTRON_TEMPERATURE = 100.0  # keV
@@ -36,6 +36,7 @@ CENTRES = np.sqrt(EDGES[:-1] * EDGES[1:])
 GAMMA_FIRST, GAMMA_STEP, GAMMA_NODES = 1.24, 0.06, 48
 KT_FIRST, KT_STRIDE, KT_NODES = FIRST_SEED_BIN + 406, 16, 60  # 0.0207 to 4.7 keV
 Y_FIRST, Y_STRIDE, Y_NODES = -1400, 4, 860
+NODE_STEP = Y_STRIDE * STEP  # in ln(E/kT_disk)
 
 GAMMA_LIMITS = (GAMMA_FIRST, GAMMA_FIRST + GAMMA_STEP * (GAMMA_NODES - 1))
 KT_LIMITS = (float(CENTRES[KT_FIRST]), float(CENTRES[KT_FIRST + KT_STRIDE * (KT_NODES - 1)]))  # keV
@@ -97,7 +98,9 @@ def scatter(seed: np.ndarray, gamma: np.ndarray) -> np.ndarray:
 
 @cache
 def _scattered_table() -> np.ndarray:
-    """ln of the scattered photons/cm^2/s/keV, norm = 1, divided by kT^2, at the nodes of (Gamma, ln kT, ln E/kT)."""
+    """ln of the scattered photons/cm^2/s per unit of ln E, norm = 1, divided by kT^3, at the nodes of (Gamma, ln kT,
+    ln E/kT).
+    """
     kt_index = KT_FIRST + KT_STRIDE * np.arange(KT_NODES)
     temperature = CENTRES[kt_index]
     width = np.diff(EDGES)
@@ -105,15 +108,16 @@ def _scattered_table() -> np.ndarray:
     seed[:FIRST_SEED_BIN] = 0
     scattered = scatter(seed, GAMMA_FIRST + GAMMA_STEP * np.arange(GAMMA_NODES))
     energy_index = np.clip(kt_index[:, None] + Y_FIRST + Y_STRIDE * np.arange(Y_NODES), 0, BINS - 1)
-    table = scattered[energy_index, :, np.arange(KT_NODES)[:, None]] / width[energy_index][..., None]
+    table = scattered[energy_index, :, np.arange(KT_NODES)[:, None]] * (CENTRES / width)[energy_index][..., None]
     by_gamma = np.ascontiguousarray(table.transpose(2, 0, 1))
-    return np.log(np.maximum(by_gamma, 1e-300)) - 2 * np.log(temperature)[:, None]
+    return np.log(np.maximum(by_gamma, 1e-300)) - 3 * np.log(temperature)[:, None]
 
 
 @cache
 def _disc_table() -> np.ndarray:
-    """Unscattered photons/cm^2/s/keV, norm = 1, divided by kT^2, at the nodes of ln E/kT."""
-    return disc.template(np.exp((Y_FIRST + Y_STRIDE * np.arange(Y_NODES)) * STEP))
+    """Unscattered photons/cm^2/s per unit of ln E, norm = 1, divided by kT^3, at the nodes of ln E/kT."""
+    x = np.exp((Y_FIRST + Y_STRIDE * np.arange(Y_NODES)) * STEP)
+    return x * disc.template(x)
 
 
 def density(energy: Array, gamma: Array, f_sc: Array, temperature: Array) -> Array:
@@ -124,35 +128,57 @@ def density(energy: Array, gamma: Array, f_sc: Array, temperature: Array) -> Arr
     logarithm.
     """
     xp = namespace(temperature)
-    scale = STEP * Y_STRIDE
-    position = xp.log(energy) / scale - (xp.log(temperature) / scale + Y_FIRST / Y_STRIDE)
+    position = (xp.log(energy) - xp.log(temperature)) / NODE_STEP - Y_FIRST / Y_STRIDE
     left = xp.floor(position)
-    interval = as_index(left - left[:, :1])
-    intervals = int(xp.log(energy[-1] / energy[0]) / scale) + 3  # enough for any temperature, rounding included
-    nodes = as_index(left[:, :1]) + like(np.arange(-1, intervals + 2), interval)
-    c0, c1, c2, c3 = cubic_coefficients(_ln_emitted(xp.clip(nodes, 0, Y_NODES - 1), gamma, f_sc, temperature))
-    flat = interval + like(np.arange(len(interval))[:, None] * intervals, interval)
-    t = position - left
-    c0, c1, c2, c3 = (c.reshape(-1)[flat] for c in (c0, c1, c2, c3))
-    return temperature**2 * xp.exp(c0 + t * (c1 + t * (c2 + t * c3)))
+    size = int(xp.log(energy[-1] / energy[0]) / NODE_STEP) + 6  # enough for any temperature, rounding included
+    nodes = _at_nodes(as_index(left[:, 0]) - 1, size, gamma, f_sc, temperature)
+    first = as_index(left - left[:, :1]) + like(np.arange(len(nodes))[:, None] * size, as_index(left))
+    weights = lagrange_weights(1 + position - left)
+    return xp.exp(sum(w * nodes.reshape(-1)[first + k] for k, w in enumerate(weights))) / energy
 
 
-def _ln_emitted(nodes: Array, gamma: Array, f_sc: Array, temperature: Array) -> Array:
-    """ln of photons/cm^2/s/keV/keV^2, direct and scattered, at the `nodes` (S, m) of ln E/kT."""
-    direct = table_like(_disc_table, temperature)[nodes]
-    return namespace(temperature).log((1 - f_sc) * direct + f_sc * _scattered_at(nodes, gamma, temperature))
+def ln_emitted(first: float, size: int, gamma: Array, f_sc: Array, temperature: Array) -> Array:
+    """ln of photons/cm^2/s per unit of ln E, norm = 1, at the energies first exp(k STEP), k = 0 .. size - 1; (S, size).
 
-
-def _scattered_at(nodes: Array, gamma: Array, temperature: Array) -> Array:
-    """Scattered photons/cm^2/s/keV/keV^2 at the `nodes` (S, m) of ln E/kT, for gamma and temperature (S, 1)."""
+    As :func:`density`, `first` in keV. The table's nodes lie Y_STRIDE of these energies apart, so the weights of the
+    interpolation repeat from node to node, and one small matrix makes a spectrum's energies of its nodes.
+    """
     xp = namespace(temperature)
-    table = table_like(_scattered_table, temperature).reshape(-1)
+    position = (math.log(first) - xp.log(temperature)) / NODE_STEP - Y_FIRST / Y_STRIDE
+    left = xp.floor(position)
+    strides = -(-size // Y_STRIDE)
+    nodes = _at_nodes(as_index(left[:, 0]) - 1, strides + 4, gamma, f_sc, temperature)
+    energies = windows(nodes, 5) @ _stride_weights(position - left)
+    return energies.reshape(len(nodes), strides * Y_STRIDE)[:, :size]
+
+
+def _stride_weights(offset: Array) -> Array:
+    """Weights (S, 5, Y_STRIDE) of five nodes at the Y_STRIDE energies that start `offset` (S, 1), in 0..1, after the
+    second node; energies beyond the third have the stencil of the last four.
+    """
+    xp = namespace(offset)
+    t = offset + like(np.arange(Y_STRIDE) / Y_STRIDE, offset)
+    weights = xp.stack(lagrange_weights(1 + xp.where(t < 1, t, t - 1)), axis=1)
+    none = 0 * weights[:, :1]
+    early, late = xp.concatenate([weights, none], axis=1), xp.concatenate([none, weights], axis=1)
+    return xp.where((t < 1)[:, None], early, late)
+
+
+def _at_nodes(first: Array, size: int, gamma: Array, f_sc: Array, temperature: Array) -> Array:
+    """ln of photons/cm^2/s per unit of ln E, direct and scattered, at `size` nodes of ln E/kT from first (S,) on."""
+    xp = namespace(temperature)
+    direct = windows(table_like(_disc_table, temperature), size)[first]
+    scattered = _scattered_at(first, size, gamma, temperature)
+    return xp.log((1 - f_sc) * direct + f_sc * scattered) + 3 * xp.log(temperature)
+
+
+def _scattered_at(first: Array, size: int, gamma: Array, temperature: Array) -> Array:
+    """The scattered part of it, divided by kT^3, (S, size)."""
+    xp = namespace(temperature)
     g, g_weights = stencil((gamma - GAMMA_FIRST) / GAMMA_STEP, GAMMA_NODES)
     t, t_weights = stencil(xp.log(temperature / KT_LIMITS[0]) / (KT_STRIDE * STEP), KT_NODES)
-    flat = (g * KT_NODES + t) * Y_NODES + nodes
-    ln_scattered = sum(
-        gw * tw * table[(i * KT_NODES + j) * Y_NODES :][flat]
-        for i, gw in enumerate(g_weights)
-        for j, tw in enumerate(t_weights)
-    )
-    return xp.exp(ln_scattered)
+    four = like(np.arange(4), g)
+    rows = (g + four)[:, :, None], (t + four)[:, None], first[:, None, None]
+    around = windows(table_like(_scattered_table, temperature), size)[rows]
+    weights = xp.concatenate(g_weights, axis=1)[:, :, None] * xp.concatenate(t_weights, axis=1)[:, None]
+    return xp.exp((weights.reshape(-1, 1, 16) @ around.reshape(-1, 16, size))[:, 0])

@@ -5,12 +5,13 @@
 theta holds nH [1e22 cm^-2], Gamma, f_sc, kT_disk [keV] and norm [(R_in,km/D_10kpc)^2 cos i / f^4], in this order.
 """
 
+import math
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xspecnf.arrays import Array, like
+from xspecnf.arrays import Array, like, namespace
 from xspecnf.physics import absorption, comptonisation
 from xspecnf.physics.comptonisation import GAMMA_LIMITS, KT_LIMITS
 
@@ -29,6 +30,7 @@ LIMITS = (
     ("norm", 4, 0.0, 1e30),
 )
 BIN_WIDTH_MAX = 1.001 * comptonisation.STEP  # in ln E; wider bins are integrated in parts
+ROUNDING = 1e-6  # of a bin's width, in parts of itself
 
 
 def photons(theta: Array, energy_edges: np.ndarray) -> Array:
@@ -41,7 +43,7 @@ def photons(theta: Array, energy_edges: np.ndarray) -> Array:
     edges = np.asarray(energy_edges, dtype=float)
     _check(theta, edges)
     parts = int(np.ceil(np.diff(np.log(edges)).max() / BIN_WIDTH_MAX))
-    fine = photons_in_narrow_bins(1.0 * theta, subdivided(edges, parts))
+    fine = _in_narrow_bins(1.0 * theta, subdivided(edges, parts))
     return fine if parts == 1 else fine.reshape(len(theta), len(edges) - 1, parts).sum(axis=2)
 
 
@@ -79,10 +81,20 @@ def subdivided(edges: np.ndarray, parts: int) -> np.ndarray:
     return np.exp(np.interp(position, np.arange(len(edges)), np.log(edges))) if parts > 1 else edges
 
 
-def photons_in_narrow_bins(theta: Array, edges: np.ndarray) -> Array:
+def _in_narrow_bins(theta: Array, edges: np.ndarray) -> Array:
     """As :func:`photons`, for bins so narrow that the unabsorbed density at the middle stands for the bin."""
-    nh, gamma, f_sc, temperature, norm = (theta[:, k : k + 1] for k in range(5))
-    energy = like(np.sqrt(edges[:-1] * edges[1:]), theta)
-    width = like(np.diff(edges), theta)
-    emitted = comptonisation.density(energy, gamma, f_sc, temperature)
-    return norm * width * emitted * absorption.transmission(nh, edges)
+    xp = namespace(theta)
+    nh, *emission, norm = (theta[:, k : k + 1] for k in range(5))
+    ln_transmission = absorption.ln_transmission(nh, edges)
+    energy = np.sqrt(edges[:-1] * edges[1:])
+    if not _even(edges):
+        width = like(np.diff(edges), theta)
+        return norm * width * comptonisation.density(like(energy, theta), *emission) * xp.exp(ln_transmission)
+    relative_width = 2 * math.sinh(comptonisation.STEP / 2)
+    ln_emitted = comptonisation.ln_emitted(energy[0], len(energy), *emission)
+    return norm * relative_width * xp.exp(ln_emitted + ln_transmission)
+
+
+def _even(edges: np.ndarray) -> bool:
+    """Whether the bins are the tables' own, STEP wide in ln E."""
+    return bool(np.abs(np.diff(np.log(edges)) / comptonisation.STEP - 1).max() < ROUNDING)
