@@ -6,7 +6,7 @@ AREASCAL folded in), M model counts, e fractional systematic error of the model.
 bin, source and background together, is profiled out:
 
     y0 = M + r B,   s2 = (r sigma)^2 + (e M)^2,   a = y0 - s2,   y = [a + sqrt(a^2 + 4 S s2)]/2
-    statistic = 2 [ y - S + S ln(S/y) + (y - y0)^2/(2 s2) ]                    S > 0
+    statistic = 2 [ y - S + S ln(S/y) ] + (y - y0)^2/s2,  y - y0 = s2 (S - y)/y  S > 0
               = 2 [ y0 - s2/2 ],  and y0^2/s2 where a < 0 and e > 0            S = 0
               = 2 [ y0 - S + S ln(S/y0) ],  y0 held above 1e-5                 s2 = 0 (Poisson)
     e > 0 adds ln[ (y + s2)/(y + (r sigma)^2) ]: the variance now depends on the model
@@ -29,35 +29,40 @@ def pgstat_per_bin(
     systematic: float | Array = 0.0,
 ) -> Array:
     """The statistic of each bin, -2 ln L up to a constant; all arguments broadcast against (..., bins), all counts."""
-    xp = namespace(model_counts)
     s, m = counts, model_counts
-    background_variance = (exposure_ratio * background_error) ** 2 + 0 * m
+    background_variance = (exposure_ratio * background_error) ** 2
     model_variance = (systematic * m) ** 2
     s2 = background_variance + model_variance
     y0 = m + exposure_ratio * background
     y = _profiled(s, y0, s2)
-    gaussian = s2 > 0
-    safe_s2 = xp.where(gaussian, s2, s2 + 1)
-    positive = 2 * (y - s + s * xp.log(xp.clip(s, FLOOR, None) / y)) + xp.where(
-        gaussian, (y - y0) ** 2 / safe_s2, 0 * y
-    )
-    held = (y0 < s2) & (model_variance > 0)
-    empty = xp.where(held, y0**2 / safe_s2, 2 * y0 - s2)
-    empty = xp.where(gaussian, empty, 2 * y)
-    held_y = xp.clip(y, FLOOR, None)
-    variance_term = xp.where(model_variance > 0, xp.log((held_y + s2) / (held_y + background_variance)), 0 * y)
-    return xp.where(s > 0, positive, empty) + variance_term
+    xp = namespace(y)
+    statistic = 2 * (y - s + s * xp.log(xp.clip(s, FLOOR, None) / y)) + s2 * ((s - y) / y) ** 2
+    if not (s > 0).all():
+        statistic = xp.where(s > 0, statistic, _without_counts(y0, s2, model_variance))
+    if not (model_variance > 0).any():
+        return statistic
+    held = xp.clip(y, FLOOR, None)
+    return statistic + xp.log((held + s2) / (held + background_variance))
 
 
 def _profiled(s: Array, y0: Array, s2: Array) -> Array:
-    """The expectation y that the counts and the background prefer, by a root that never cancels; without a Gaussian it
+    """The expectation y that the counts and the background prefer, from roots that never cancel; without a Gaussian it
     is the model's, at least FLOOR.
     """
     xp = namespace(y0)
     a = y0 - s2
-    root = xp.sqrt(a**2 + 4 * s * s2)
-    stable = xp.where(a >= 0, (a + root) / 2, 2 * s * s2 / xp.clip(root - a, TINY, None))
-    return xp.where(s2 > 0, xp.clip(stable, TINY, None), xp.clip(y0, FLOOR, None))
+    size = xp.abs(a)
+    y = (a + size) / 2 + 2 * s * s2 / (size + xp.sqrt(a**2 + 4 * s * s2) + TINY) + TINY
+    poisson = s2 <= 0
+    return xp.where(poisson, xp.clip(y0, FLOOR, None), y) if poisson.any() else y
+
+
+def _without_counts(y0: Array, s2: Array, model_variance: Array) -> Array:
+    """The statistic of bins where nothing was counted."""
+    xp = namespace(y0)
+    held = (y0 < s2) & (model_variance > 0)
+    gaussian = xp.where(held, y0**2 / (s2 + TINY), 2 * y0 - s2)
+    return xp.where(s2 > 0, gaussian, 2 * xp.clip(y0, FLOOR, None))
 
 
 def pgstat(

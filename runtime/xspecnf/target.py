@@ -140,8 +140,9 @@ def preferred_norm(shape: Float64, obs: Observation) -> tuple[Float64, Float64]:
     for _ in range(SCORING_STEPS):
         model = np.exp(log_a)[:, None] * shape
         pull = model / _variance(model, obs)
-        information = np.maximum((pull * model).sum(axis=1), LARGEST_ERROR**-2)
-        log_a = log_a + np.clip((pull * (net - model)).sum(axis=1) / information, -LARGEST_STEP, LARGEST_STEP)
+        expected = np.einsum("sb,sb->s", pull, model)
+        information = np.maximum(expected, LARGEST_ERROR**-2)
+        log_a = log_a + np.clip((pull @ net - expected) / information, -LARGEST_STEP, LARGEST_STEP)
     return log_a, information**-0.5
 
 
