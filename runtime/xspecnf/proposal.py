@@ -39,6 +39,10 @@ MAX_ROUNDS = 6
 GOOD_ROUND = 0.55
 """Efficiency that a further round would hardly improve."""
 
+EARLY_ROUNDS = 3
+FAIR_ROUND = 0.25
+"""Efficiency after EARLY_ROUNDS at which more draws are worth more than a better proposal."""
+
 FIRST_SHARE = 0.15
 """Of the first, widest proposal in all later ones."""
 
@@ -120,7 +124,7 @@ def adapt(target: Target, pilot: Weighed, rng: np.random.Generator) -> tuple[Pro
     parts: list[Points] = []
     proposals: list[tuple[float, Proposal]] = []
     efficiency = 0.0
-    while len(parts) < MAX_ROUNDS and efficiency < GOOD_ROUND:
+    while len(parts) < MAX_ROUNDS and efficiency < (GOOD_ROUND if len(parts) < EARLY_ROUNDS else FAIR_ROUND):
         points = proposal.draw(target, ROUND, rng)
         efficiency = effective(points.log_density - proposal.log_density(points)) / ROUND
         parts.append(points)
