@@ -140,36 +140,27 @@ def _compared(
     )
 
 
-def markdown(results: Sequence[Mapping[str, Compared]]) -> str:
-    """The distributions, by abundances and by the share of the rate below BETWEEN."""
+def by_abundances(results: Sequence[Mapping[str, Compared]]) -> str:
+    """Markdown: the distributions of the ratios for each set of abundances."""
     head = ("abundances", *(f"rate, {level} %" for level in LEVELS), "within 1 %", "PGSTAT, 16 / 50 / 84 %")
-    lines = [head, ["---"] * len(head), *(_by_abundances(name, [row[name] for row in results]) for name in ABUNDANCES)]
-    angr = [row["angr"] for row in results]
-    head = (f"angr: share of the rate below {BETWEEN:g} keV", "fits", "rate, 16 / 50 / 84 %")
-    shares = [head, ["---"] * len(head), *_by_share(angr)]
-    below, above, scatter = two_bands(angr)
-    tables = ("".join(f"| {' | '.join(line)} |\n" for line in table) for table in (lines, shares))
-    bands = (
-        f"Least squares: XSPEC's rate is {below:.3f} of the model's below {BETWEEN:g} keV and {above:.3f} of it "
-        f"above, to {100 * scatter:.1f} % (rms).\n"
-    )
-    return "\n".join((*tables, bands))
+    lines = [head, ["---"] * len(head)]
+    for name in ABUNDANCES:
+        rates = np.array([row[name].rate for row in results])
+        levels = (f"{q:.3f}" for q in np.percentile(rates, LEVELS))
+        statistics = _quantiles([row[name].pgstat for row in results])
+        lines.append((name, *levels, f"{np.mean(np.abs(rates - 1) < 0.01):.0%}", statistics))
+    return _table(lines)
 
 
-def _by_abundances(name: str, rows: Sequence[Compared]) -> tuple[str, ...]:
-    rates = np.array([row.rate for row in rows])
-    levels = (f"{q:.3f}" for q in np.percentile(rates, LEVELS))
-    return (name, *levels, f"{np.mean(np.abs(rates - 1) < 0.01):.0%}", _quantiles([row.pgstat for row in rows]))
-
-
-def _by_share(rows: Sequence[Compared]) -> list[tuple[str, ...]]:
+def by_share(rows: Sequence[Compared]) -> str:
+    """Markdown: the ratios of the rates by the share of the rate below BETWEEN."""
+    lines = [(f"share of the rate below {BETWEEN:g} keV", "fits", "rate, 16 / 50 / 84 %"), ["---"] * 3]
     shares, rates = np.array([(row.low / row.rate, row.rate) for row in rows]).T
-    lines = []
     for low, high in pairwise(LOW_SHARES):
         inside = (shares >= low) & (shares < high)
         if np.any(inside):
             lines.append((f"{low:g} - {high:g}", str(inside.sum()), _quantiles(rates[inside])))
-    return lines
+    return _table(lines)
 
 
 def two_bands(rows: Sequence[Compared]) -> tuple[float, float, float]:
@@ -181,6 +172,10 @@ def two_bands(rows: Sequence[Compared]) -> tuple[float, float, float]:
 
 def _quantiles(values: Sequence[float] | Float64) -> str:
     return " / ".join(f"{q:.3f}" for q in np.quantile(values, (0.16, 0.5, 0.84)))
+
+
+def _table(lines: Sequence[Sequence[str]]) -> str:
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def spectra(folder: Path) -> dict[str, Path]:
@@ -202,7 +197,12 @@ def main() -> None:
     results = [compared(fit, files[fit.name], options.rmf, options.arfs, sigma) for fit in fits if fit.name in files]
     if not results:
         parser.error(f"{options.spectra}: none of the table's spectra is there; give the folder with the .jsgrp files")
-    print(f"{len(results)} fits; ratios of the model's figures to XSPEC's\n\n{markdown(results)}", end="")
+    angr = [row["angr"] for row in results]
+    below, above, left = two_bands(angr)
+    print(f"{len(results)} fits; ratios of the model's figures to XSPEC's", by_abundances(results), sep="\n\n")
+    print(f"With angr:\n\n{by_share(angr)}")
+    bands = f"{below:.3f} of the model's below {BETWEEN:g} keV and {above:.3f} of it above"
+    print(f"Least squares: XSPEC's rates are {bands}, to {left:.1%} (rms).")
 
 
 if __name__ == "__main__":
