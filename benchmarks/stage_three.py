@@ -125,13 +125,13 @@ def folds(names: Sequence[str], number: int, seed: int) -> NDArray[np.intp]:
     return np.sum([k * np.isin(ids, part) for k, part in enumerate(dealt)], axis=0)
 
 
-def real_scores(experiment: Experiment) -> tuple[dict[str, list[Score]], Float64]:
-    """By network, scores of all spectra while unseen, and of draws of their exact posteriors; reduced PGStat of their
-    best fits (N,).
+def real_scores(experiment: Experiment, measured: int) -> tuple[dict[str, list[Score]], Float64]:
+    """By network, scores of the first folds' spectra while unseen, and of draws of their exact posteriors; reduced
+    PGStat of their best fits (N,).
     """
     scores: dict[str, list[Score]] = defaultdict(list)
     best = []
-    for fold in np.unique(experiment.fold):
+    for fold in range(measured):
         unseen = experiment.unseen(fold)
         for name, backend in experiment.networks(fold).items():
             scores[name] += [score_network(backend, one) for one in unseen]
@@ -205,13 +205,14 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("stage-three"), help="keeps labels and weights")
     parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS, help="of labels")
     parser.add_argument("--folds", type=int, default=3)
+    parser.add_argument("--measured", type=int, help="of the folds; all by default")
     parser.add_argument("--simulated", type=int, default=3000, help="simulated spectra")
     parser.add_argument("--refined", type=int, default=60, help="about so many of the first fold's spectra")
     parser.add_argument("--seed", type=int, default=0, help="of the folds and of what is simulated")
     options = parser.parse_args()
     torch.set_num_threads(1)
     experiment = Experiment(options)
-    print(f"\n{real_table(*real_scores(experiment))}", flush=True)
+    print(f"\n{real_table(*real_scores(experiment, options.measured or options.folds))}", flush=True)
     batch = fresh_spectra(experiment.shipped, options.simulated, options.seed + 1)
     first = experiment.networks(0)
     print(f"\n{simulated_table({name: calibration(backend, batch) for name, backend in first.items()})}", flush=True)

@@ -9,7 +9,7 @@ import json
 import platform
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from xspecnf.errors import InputError
 from xspecnf.response import Response, load_response
 from xspecnf_train.backend import TorchBackend
-from xspecnf_train.checkpoint import load_checkpoint, write_atomically
+from xspecnf_train.checkpoint import Progress, load_checkpoint, write_atomically
 from xspecnf_train.config import RealConfig, TrainConfig
 from xspecnf_train.labels import label_spectra
 from xspecnf_train.loop import Task, Trainer
@@ -141,20 +141,20 @@ def _prepare(output: Path, config: Path, settings: TrainConfig, resume: bool) ->
     kept, checkpoint = output / "config.toml", output / "checkpoint.safetensors"
     if not resume:
         checkpoint.unlink(missing_ok=True)
-    elif kept.exists() and checkpoint.exists() and not _goes_on(TrainConfig.load(kept), settings, checkpoint):
-        raise InputError(
-            f"{output}: holds a run of another configuration than {config}; "
-            "choose another folder, or start over with --restart"
-        )
+    elif kept.exists() and checkpoint.exists():
+        changed = _changed(TrainConfig.load(kept), settings, load_checkpoint(checkpoint)[1])
+        if changed:
+            raise InputError(
+                f"{output}: holds a run of another configuration than {config}, which differs in {', '.join(changed)}; "
+                "choose another folder, or start over with --restart"
+            )
     write_atomically(kept, config.read_bytes())
 
 
-def _goes_on(before: TrainConfig, now: TrainConfig, checkpoint: Path) -> bool:
-    """Whether a run may go on as `now` wants it: as before, though a stage three not yet begun may be another."""
-    _, progress = load_checkpoint(checkpoint)
-    if progress.stage == "real":
-        return before == now
-    return replace(before, real_stage=None) == replace(now, real_stage=None)
+def _changed(before: TrainConfig, now: TrainConfig, progress: Progress) -> list[str]:
+    """Names of the settings that differ; a stage three that has not begun may."""
+    free = () if progress.stage == "real" else ("real_stage",)
+    return [f.name for f in fields(now) if f.name not in free and getattr(before, f.name) != getattr(now, f.name)]
 
 
 def _response(settings: TrainConfig, config: Path, output: Path) -> Response:
