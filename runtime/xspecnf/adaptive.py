@@ -12,6 +12,7 @@ draws (:mod:`xspecnf.mcmc`), and its samples are taken if it has converged.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -20,7 +21,8 @@ from numpy.typing import NDArray
 
 from xspecnf.importance import tempered, thin
 from xspecnf.mcmc import ENSEMBLES, WALKERS, Chain, sample
-from xspecnf.proposal import Proposal, Weighed, adapt, is_weak, weigh
+from xspecnf.proposal import Adaptation, Proposal, Weighed, adapt, is_weak, weigh
+from xspecnf.sampling import Draws
 from xspecnf.target import Points, Target, joined
 
 Float64 = NDArray[np.float64]
@@ -35,11 +37,11 @@ GOOD_NETWORK = 0.5
 WORTH = 0.9
 """Effective samples over those asked for at which drawing ends."""
 
-NETWORK_POOL = 2
-"""Of the network's draws over the samples asked for."""
-
 POOL = 2.0
-"""Draws over samples asked for at which it ends anyway."""
+"""Draws over samples asked for at which it ends anyway, and as many of the network's where these are the answer."""
+
+RELIABLE_KHAT = 0.7
+"""Shape of the weights' tail above which a proposal has missed what its own draws now show."""
 
 POOR = 0.1
 """Efficiency below which MCMC is worth its price."""
@@ -76,33 +78,34 @@ class Refined:
         return float((network.log_evidence - mine.log_evidence) / error) if error > 0 else 0.0
 
 
-def refine_draws(target: Target, u: Float64, log_q: Float64, samples: int, rng: np.random.Generator) -> Refined:
+def refine_draws(
+    target: Target, first: Draws, more: Callable[[int], Draws], samples: int, rng: np.random.Generator
+) -> Refined:
     """Weighted samples of a target, from the network's draws.
 
     Args:
         target: the posterior.
-        u: (P, 5) draws of the network in the unit cube, at least PILOT and `samples` of them; what exceeds the number
-            asked for makes the weights more equal.
-        log_q: (P,) their ln density.
+        first: PILOT draws of the network.
+        more: makes as many again as it is told, where the network is good enough to be sampled.
         samples: how many to return.
         rng: draws everything else.
 
     Raises:
-        ValueError: none of the network's draws has a finite likelihood.
+        ValueError: none of the first draws has a finite likelihood.
     """
-    pilot = weigh(target.at_unit(u[:PILOT]), log_q[:PILOT])
+    pilot = weigh(target.at_unit(first.u), first.log_q)
     weak = is_weak(target.obs)  # the network was not trained on what may be no source at all
     if pilot.result.efficiency >= GOOD_NETWORK and not weak:
-        pool = _completed(target, pilot, u, log_q)
+        pool = _completed(target, pilot, more, samples)
         return Refined(_thinned(pool, samples, rng), pilot, "network", 0, target.evaluations)
-    proposal, rounds = adapt(target, pilot, rng)
-    pool = _drawn(target, proposal, samples, rng)
+    adaptation, pool = _adapted(target, pilot, samples, rng)
     method: Method = "adaptive"
     if pool is None or (pool.result.efficiency < pilot.result.efficiency and not weak):
-        pool, method, rounds = _completed(target, pilot, u, log_q), "network", 0
+        pool, method = _completed(target, pilot, more, samples), "network"
+    rounds = 0 if method == "network" else adaptation.rounds
     if pool.result.efficiency >= POOR and (pool.result.khat or 0) < POOR_KHAT:
         return Refined(_thinned(pool, samples, rng), pilot, method, rounds, target.evaluations)
-    chain = _walked(target, pool, proposal, samples, rng)
+    chain = _walked(target, pool, adaptation.proposal, samples, rng)
     if chain.converged:
         best, method = _equal(target.at(chain.draws(samples, rng)), pool, chain.ess), "mcmc"
     else:
@@ -110,11 +113,25 @@ def refine_draws(target: Target, u: Float64, log_q: Float64, samples: int, rng: 
     return Refined(best, pilot, method, rounds, target.evaluations, chain.rhat)
 
 
-def _completed(target: Target, pilot: Weighed, u: Float64, log_q: Float64) -> Weighed:
-    """All the network's draws, of which the pilot's are known."""
-    if len(u) == len(pilot.points):
+def _adapted(
+    target: Target, pilot: Weighed, samples: int, rng: np.random.Generator
+) -> tuple[Adaptation, Weighed | None]:
+    """A pool of draws of an adapted proposal; one whose tail was missed learns from its pool, once."""
+    adaptation = adapt(target, pilot, rng)
+    pool = _drawn(target, adaptation.proposal, samples, rng)
+    if pool and (pool.result.khat or 0) > RELIABLE_KHAT:
+        adaptation.learn(pool.points)
+        pool = _drawn(target, adaptation.proposal, samples, rng)
+    return adaptation, pool
+
+
+def _completed(target: Target, pilot: Weighed, more: Callable[[int], Draws], samples: int) -> Weighed:
+    """A pool of the network's draws, of which the pilot's are the first."""
+    missing = round(POOL * samples) - len(pilot.points)
+    if missing <= 0:
         return pilot
-    return weigh(joined([pilot.points, target.at_unit(u[PILOT:])]), log_q)
+    draws = more(missing)
+    return weigh(joined([pilot.points, target.at_unit(draws.u)]), np.concatenate([pilot.log_q, draws.log_q]))
 
 
 def _drawn(target: Target, proposal: Proposal, samples: int, rng: np.random.Generator) -> Weighed | None:

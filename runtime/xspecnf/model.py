@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xspecnf import physics
-from xspecnf.adaptive import NETWORK_POOL, PILOT, Refined, refine_draws
+from xspecnf.adaptive import PILOT, refine_draws
 from xspecnf.backends import Backend
 from xspecnf.backends.onnx import OnnxBackend, ProviderName
 from xspecnf.batch import Failure, Job, check_draw, run_all
@@ -95,9 +95,11 @@ class Model:
             raise InputError(f"{obs.name}: every bin holds channels of bad quality; nothing is left to infer from")
         started = time.perf_counter()
         context = self._context(obs)
-        draws = self._draw(obs, context, max(NETWORK_POOL * samples, PILOT) if refine else samples, seed)
+        network = partial(self._draw, obs, context, np.random.default_rng(seed))
+        draws = network(PILOT if refine else samples)
         target = Target(obs, self.bundle.parameters, partial(self.expected_counts, obs=obs))
-        refined = self._refine(target, draws, samples, seed) if refine else None
+        own = np.random.default_rng([seed, 1])
+        refined = refine_draws(target, draws, network, samples, own) if refine else None
         u, log_q = (refined.samples.points.u, refined.samples.log_q) if refined else (draws.u, draws.log_q)
         theta = from_unit(u, self.bundle.parameters)
         counts = refined.samples.points.counts if refined else self.expected_counts(theta[:EVALUATED], obs)
@@ -166,18 +168,14 @@ class Model:
         u = draw(self.backend, self._context(obs), FIT_CANDIDATES, np.random.default_rng(seed)).u
         return fit(obs, u if len(u) else None, self.bundle.parameters)
 
-    def _refine(self, target: Target, draws: Draws, samples: int, seed: int) -> Refined:
-        """Samples of the exact posterior, from the network's draws."""
-        return refine_draws(target, draws.u, draws.log_q, samples, np.random.default_rng([seed, 1]))
-
     def _context(self, obs: Observation) -> NDArray[np.float32]:
         """What the encoder makes of an observation (C,)."""
         # One spectrum a call: a matrix product's rounding depends on the batch, and a file's result must not.
         return self.backend.encode(features(obs)[None])[0]
 
-    def _draw(self, obs: Observation, context: NDArray[np.float32], samples: int, seed: int) -> Draws:
+    def _draw(self, obs: Observation, context: NDArray[np.float32], rng: np.random.Generator, samples: int) -> Draws:
         """Samples inside the prior; InputError where there are none."""
-        draws = draw(self.backend, context, samples, np.random.default_rng(seed))
+        draws = draw(self.backend, context, samples, rng)
         if len(draws.u) == 0:
             raise InputError(
                 f"{obs.name}: the network finds no parameters inside the prior for this spectrum; "

@@ -41,7 +41,9 @@ GOOD_ROUND = 0.55
 
 EARLY_ROUNDS = 3
 FAIR_ROUND = 0.25
-"""Efficiency after EARLY_ROUNDS at which more draws are worth more than a better proposal."""
+FAIR_PILOT = 0.1
+"""Efficiency after EARLY_ROUNDS at which more draws are worth more than a better proposal, where the network is so good
+that its draws in every fit vouch for the tails."""
 
 FIRST_SHARE = 0.15
 """Of the first, widest proposal in all later ones."""
@@ -118,20 +120,42 @@ def is_weak(obs: Observation) -> bool:
     return bool(counts - background < WEAK_SIGMA * noise)
 
 
-def adapt(target: Target, pilot: Weighed, rng: np.random.Generator) -> tuple[Proposal, int]:
-    """A proposal that has learnt the target, and in how many rounds."""
-    first = proposal = _first(target, pilot, rng)
-    parts: list[Points] = []
-    proposals: list[tuple[float, Proposal]] = []
+class Adaptation:
+    """A proposal that learns a target from its own draws.
+
+    Attributes:
+        proposal: what has been learnt so far.
+        rounds: of draws that it was learnt from.
+    """
+
+    def __init__(self, target: Target, pilot: Weighed, rng: np.random.Generator) -> None:
+        self._pilot, self._rng = pilot, rng
+        self._first = self.proposal = _first(target, pilot, rng)
+        self._points: list[Points] = []
+        self._proposals: list[tuple[float, Proposal]] = []
+
+    @property
+    def rounds(self) -> int:
+        return len(self._points)
+
+    def learn(self, points: Points) -> None:
+        """Improve the proposal by points that were drawn from it."""
+        self._points.append(points)
+        self._proposals.append((len(points), self.proposal))
+        learnt = _learnt(joined(self._points), mixed(self._proposals), self._pilot, self._rng)
+        self.proposal = mixed([(1 - FIRST_SHARE, learnt), (FIRST_SHARE, self._first)])
+
+
+def adapt(target: Target, pilot: Weighed, rng: np.random.Generator) -> Adaptation:
+    """Rounds of draws until one is efficient enough."""
+    adaptation = Adaptation(target, pilot, rng)
+    late = FAIR_ROUND if pilot.result.efficiency >= FAIR_PILOT else GOOD_ROUND
     efficiency = 0.0
-    while len(parts) < MAX_ROUNDS and efficiency < (GOOD_ROUND if len(parts) < EARLY_ROUNDS else FAIR_ROUND):
-        points = proposal.draw(target, ROUND, rng)
-        efficiency = effective(points.log_density - proposal.log_density(points)) / ROUND
-        parts.append(points)
-        proposals.append((ROUND, proposal))
-        learnt = _learnt(joined(parts), mixed(proposals), pilot, rng)
-        proposal = mixed([(1 - FIRST_SHARE, learnt), (FIRST_SHARE, first)])
-    return proposal, len(parts)
+    while adaptation.rounds < MAX_ROUNDS and efficiency < (GOOD_ROUND if adaptation.rounds < EARLY_ROUNDS else late):
+        points = adaptation.proposal.draw(target, ROUND, rng)
+        efficiency = effective(points.log_density - adaptation.proposal.log_density(points)) / ROUND
+        adaptation.learn(points)
+    return adaptation
 
 
 def _first(target: Target, pilot: Weighed, rng: np.random.Generator) -> Proposal:

@@ -22,6 +22,7 @@ from xspecnf.physics import expected_counts
 from xspecnf.posterior import quantiles
 from xspecnf.probit import from_normal, log_normal, to_normal
 from xspecnf.proposal import is_weak
+from xspecnf.sampling import Draws
 from xspecnf.statistics import log_likelihood
 from xspecnf.target import Target, preferred_norm
 
@@ -210,8 +211,11 @@ def load(shared: Path, name: str) -> tuple[Observation, np.ndarray]:
 
 
 def refined(obs: Observation, network: Network, samples: int = 1000, seed: int = 0) -> Refined:
-    u, log_q = network.draw(max(samples, PILOT), seed)
-    return refine_draws(target_of(obs), u, log_q, samples, np.random.default_rng([seed, 1]))
+    first = Draws(*network.draw(PILOT, seed), acceptance=1.0)
+    rng = np.random.default_rng([seed, 1])
+    return refine_draws(
+        target_of(obs), first, lambda size: Draws(*network.draw(size, seed + 1), acceptance=1.0), samples, rng
+    )
 
 
 @pytest.mark.parametrize("name", ["syn_00", "syn_03", "syn_12", "syn_18"])
@@ -258,7 +262,7 @@ def test_a_good_network_is_left_alone_and_a_seed_fixes_everything(shared: Path) 
     obs, gold = load(shared, "syn_00")
     good = refined(obs, Network(gold, 0, 1, components=4), samples=700)
     assert good.rounds == 0
-    assert good.evaluations == len(good.samples.points) == 700
+    assert good.evaluations == 2 * len(good.samples.points) == 1400
     one, other = (refined(obs, Network(gold, 2, 4), samples=100, seed=3) for _ in range(2))
     np.testing.assert_array_equal(one.samples.points.u, other.samples.points.u)
     np.testing.assert_array_equal(one.samples.result.weights, other.samples.result.weights)

@@ -109,7 +109,6 @@ def test_refining_weighs_by_the_exact_likelihood(
     model: Model, synthetic: Observation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of all draws, before samples are chosen among them."""
-    monkeypatch.setattr("xspecnf.model.NETWORK_POOL", 1)
     monkeypatch.setattr("xspecnf.adaptive.POOL", 1)
     monkeypatch.setattr("xspecnf.adaptive.thin", lambda weights, size, rng: (np.arange(len(weights)), weights))
     faint = replace(synthetic, exposure=synthetic.exposure / 1e4, counts=np.round(synthetic.counts / 1e4))

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from xspecnf.adaptive import NETWORK_POOL, PILOT, refine_draws
+from xspecnf.adaptive import PILOT, refine_draws
 from xspecnf.backends import Backend
 from xspecnf.bestfit import fit
 from xspecnf.errors import InputError, XspecnfError
@@ -66,16 +66,17 @@ def labels_of(backend: Backend, obs: Observation, config: RealConfig, rng: np.ra
     Raises InputError where the network has no draw inside the prior, or no bin is good, and ValueError where the
     likelihood is zero at all draws.
     """
+    network = partial(_network, backend, obs, rng)
     if config.label == "fit":
-        u = _network(backend, obs, FIT_CANDIDATES, rng).u
+        u = network(FIT_CANDIDATES).u
         return fit(obs, u if len(u) else None).u[None]
-    draws = _network(backend, obs, max(PILOT, NETWORK_POOL * config.labels), rng)
+    draws = network(PILOT)
     if len(draws.u) == 0:
         raise InputError("the network finds no parameters inside the prior")
     target = Target(obs, BHB_PARAMETERS, partial(expected_counts, obs=obs))
-    samples = refine_draws(target, draws.u, draws.log_q, config.labels, rng).samples
+    samples = refine_draws(target, draws, network, config.labels, rng).samples
     return samples.points.u[rng.choice(len(samples.points), config.labels, p=samples.result.weights)]
 
 
-def _network(backend: Backend, obs: Observation, samples: int, rng: np.random.Generator) -> Draws:
+def _network(backend: Backend, obs: Observation, rng: np.random.Generator, samples: int) -> Draws:
     return draw(backend, backend.encode(features(obs)[None])[0], samples, rng)
