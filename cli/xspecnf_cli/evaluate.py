@@ -45,13 +45,14 @@ def evaluate(
     Prints tables in Markdown. A minute's worth: xspecnf evaluate nicer-bhb --spectra 300 --exact 100 --refined 50
     """
     with reported(debug), needs_extra("train"):
+        from xspecnf.atomic import write_atomically
         from xspecnf_train.evaluate import Sizes
 
         sizes = Sizes(spectra, samples, min(exact, spectra), min(refined, spectra))
         files = _real_files(real, real_rmf, real_arfs)
         figures = _measured(bundle, sizes, seed, workers or os.cpu_count() or 1, files, systematic)
         if output:
-            output.write_text(json.dumps(figures) + "\n", encoding="utf-8")
+            write_atomically(output, json.dumps(figures) + "\n")
         _show(figures, as_json)
     if plots:
         with reported(debug), needs_extra("plot"):

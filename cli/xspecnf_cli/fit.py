@@ -128,13 +128,14 @@ class Fitter:
 
     def write(self, target: Path, path: Path, best: BestFit, profiles: list[Profile]) -> None:
         """Write one output file of a fit."""
+        from xspecnf.atomic import write_atomically
         from xspecnf.companions import companions
         from xspecnf.formats import xcm
 
         if target.suffix.lower() == ".xcm":
             xcm.write(best, companions(path, self.job.rmf, self.job.arf, self.job.background), target)
         else:
-            target.write_text(_json(best, profiles, []) + "\n", encoding="utf-8")
+            write_atomically(target, _json(best, profiles, []) + "\n")
 
 
 def check_suffix(path: Path) -> None:

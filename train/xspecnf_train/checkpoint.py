@@ -6,7 +6,6 @@ state and the learning curve, as JSON. No pickle.
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from xspecnf.atomic import write_atomically
 from xspecnf.errors import InputError
 
 
@@ -41,16 +41,6 @@ class Progress:
     def start(self, stage: str, learning_rate: float) -> None:
         """Begin a stage."""
         self.stage, self.epoch, self.best, self.since_best, self.learning_rate = stage, 0, math.inf, 0, learning_rate
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside `path`, flush to the disk, then rename over it."""
-    temporary = path.with_name(path.name + ".part")
-    with open(temporary, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], progress: Progress) -> None:

@@ -9,6 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xspecnf.atomic import write_atomically
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -73,7 +75,7 @@ def write(posterior: Posterior, path: Path) -> None:
         "log_prob": posterior.log_prob.tolist(),
         "weights": posterior.weights.tolist(),
     }
-    path.write_text(json.dumps(record(posterior) | {"chain": chain}, allow_nan=False) + "\n", encoding="utf-8")
+    write_atomically(path, json.dumps(record(posterior) | {"chain": chain}, allow_nan=False) + "\n")
 
 
 def _fit(fit: Fit) -> dict[str, Any]:

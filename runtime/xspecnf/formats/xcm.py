@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xspecnf.atomic import write_atomically
 from xspecnf.companions import Companions
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ energies 0.002 200. 2000 log
 
 def write(best: BestFit, files: Companions, path: Path) -> None:
     """Write the script to `path`; XSPEC runs it as `@path`."""
-    path.write_text(script(best, files), encoding="utf-8")
+    write_atomically(path, script(best, files))
 
 
 def script(best: BestFit, files: Companions) -> str:
