@@ -60,6 +60,7 @@ class Refined:
         method: where the samples come from: the network, the adapted proposal, or MCMC.
         rounds: of adaptation that led to the samples; 0 where they are the network's.
         evaluations: of the exact physics.
+        evidence_khat: shape of the tail of the weights that the evidence rests on.
         rhat: of MCMC where it was tried; its samples are taken only if it has converged.
     """
 
@@ -68,6 +69,7 @@ class Refined:
     method: Method
     rounds: int
     evaluations: int
+    evidence_khat: float | None
     rhat: float | None = None
 
     @property
@@ -97,20 +99,21 @@ def refine_draws(
     weak = is_weak(target.obs)  # the network was not trained on what may be no source at all
     if pilot.result.efficiency >= GOOD_NETWORK and not weak:
         pool = _completed(target, pilot, more, samples)
-        return Refined(_thinned(pool, samples, rng), pilot, "network", 0, target.evaluations)
+        return Refined(_thinned(pool, samples, rng), pilot, "network", 0, target.evaluations, pool.result.khat)
     adaptation, pool = _adapted(target, pilot, samples, rng)
     method: Method = "adaptive"
     if pool is None or (pool.result.efficiency < pilot.result.efficiency and not weak):
         pool, method = _completed(target, pilot, more, samples), "network"
     rounds = 0 if method == "network" else adaptation.rounds
-    if pool.result.efficiency >= POOR and (pool.result.khat or 0) < POOR_KHAT:
-        return Refined(_thinned(pool, samples, rng), pilot, method, rounds, target.evaluations)
+    khat = pool.result.khat
+    if pool.result.efficiency >= POOR and (khat or 0) < POOR_KHAT:
+        return Refined(_thinned(pool, samples, rng), pilot, method, rounds, target.evaluations, khat)
     chain = _walked(target, pool, adaptation.proposal, samples, rng)
     if chain.converged:
         best, method = _equal(target.at(chain.draws(samples, rng)), pool, chain.ess), "mcmc"
     else:
         best = _thinned(pool, samples, rng)
-    return Refined(best, pilot, method, rounds, target.evaluations, chain.rhat)
+    return Refined(best, pilot, method, rounds, target.evaluations, khat, chain.rhat)
 
 
 def _adapted(

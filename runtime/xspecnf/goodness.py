@@ -103,6 +103,7 @@ def diagnose(
         ess=weighing.ess if weighing else None,
         efficiency=weighing.efficiency if weighing else None,
         khat=weighing.khat if weighing else None,
+        evidence_khat=refined.evidence_khat if refined else None,
         evidence_excess=refined.evidence_excess if refined else None,
     )
     verdict = judge(facts)

@@ -83,7 +83,8 @@ class Facts:
         acceptance: share of the network's draws inside the prior.
         ess: effective sample size; None where no exact likelihood was computed.
         efficiency: ess over the number of samples; None likewise.
-        khat: shape of the weights' tail; None likewise, or where too few samples tell.
+        khat: shape of the weights' tail; None likewise, where too few samples tell, or where MCMC left no weights.
+        evidence_khat: the same of the weights that the evidence rests on.
         evidence_excess: of the network's draws over the refined samples [standard deviations]; None likewise.
     """
 
@@ -103,6 +104,7 @@ class Facts:
     ess: float | None = None
     efficiency: float | None = None
     khat: float | None = None
+    evidence_khat: float | None = None
     evidence_excess: float | None = None
 
 
@@ -207,6 +209,9 @@ def _weight_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
     if facts.khat is not None and facts.khat > limits.khat:
         severity = "reject" if facts.khat > limits.khat_reject else "caution"
         yield Flag("high-khat", severity, f"a few samples dominate: Pareto k {facts.khat:.2f} of the weights")
+    elif facts.khat is None and facts.evidence_khat is not None and facts.evidence_khat > limits.khat:
+        reason = f"the evidence, though not the samples, rests on few weights: Pareto k {facts.evidence_khat:.2f}"
+        yield Flag("uncertain-evidence", "caution", reason)
     if facts.evidence_excess is not None and facts.evidence_excess > limits.evidence_sigma:
         reason = f"the network found {facts.evidence_excess:.1f} sigma more evidence: part of the posterior may be lost"
         yield Flag("evidence-mismatch", "caution", reason)

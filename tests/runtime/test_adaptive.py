@@ -321,6 +321,8 @@ def test_mcmc_takes_over_where_weights_fail(shared: Path, monkeypatch: pytest.Mo
     assert found.rhat is not None
     assert found.rhat < LARGEST_RHAT
     assert found.samples.result.log_evidence == before.samples.result.log_evidence
+    assert found.samples.result.khat is None
+    assert found.evidence_khat == before.samples.result.khat
     np.testing.assert_array_equal(found.samples.result.weights, 1 / 500)
     equal = np.full(len(gold), 1 / len(gold))
     for mine, truth in zip(found.samples.points.u.T, gold.T, strict=True):

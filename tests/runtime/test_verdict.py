@@ -58,6 +58,7 @@ def test_a_good_fit_with_everything_known_is_good() -> None:
         ({"ess": 3, "efficiency": 0.003}, "low-ess", "reject"),
         ({"khat": 0.8}, "high-khat", "caution"),
         ({"khat": 1.2}, "high-khat", "reject"),
+        ({"khat": None, "evidence_khat": 1.2}, "uncertain-evidence", "caution"),
         ({"evidence_excess": 6.0}, "evidence-mismatch", "caution"),
     ],
 )
