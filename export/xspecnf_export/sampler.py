@@ -56,7 +56,7 @@ class Sampler(nn.Module):
             rows.reverse()
             slopes += layer_slopes
         x = [2 * bound * row - bound for row in rows]
-        logabsdet = torch.cat(slopes, dim=2).log().sum(dim=2)
+        logabsdet = torch.cat(slopes, dim=2).log().sum(dim=2) if slopes else torch.zeros_like(x[0][:, 0])
         if self.head is not None:
             x, head_logabsdet = self.head(x, conditioner)
             logabsdet = logabsdet + head_logabsdet

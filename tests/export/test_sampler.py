@@ -20,6 +20,7 @@ SMALL = FlowConfig(context_size=CONTEXT, transforms=3, hidden_features=12, num_b
 CONFIGS = {
     "no head": SMALL,
     "head": replace(SMALL, gaussian_head=True, num_blocks=1, num_bins=8, tail_bound=3.0),
+    "head alone": replace(SMALL, gaussian_head=True, transforms=0),
     "paper": replace(SMALL, coordinates="cube", num_blocks=3, activation="gelu", hidden_features=15),
     "tanh": replace(SMALL, activation="tanh", transforms=2),
     "silu": replace(SMALL, activation="silu", transforms=1),

@@ -50,7 +50,7 @@ def load(tmp_path: Path) -> Callable[[str], TrainConfig]:
     return write_and_load
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.toml")), ids=lambda path: path.stem)
 def test_the_committed_configurations_load(path: Path) -> None:
     config = TrainConfig.load(path)
     assert config.name == path.stem
@@ -97,6 +97,7 @@ def test_channels_follow_from_the_features(load: Callable[[str], TrainConfig]) -
             r"\[joint_stage\]: schedule is 'steps'; use cosine or plateau",
         ),
         ("epochs = 3", "epochs = 3\nflow = -1", r"weights of the losses .* cannot be negative"),
+        ("epochs = 3", "epochs = 3\nnoise = 0.5", r"\[joint_stage\]: noise is 0.5; use 1, or 0"),
         ("epochs = 3", "epochs = 3\nplateau_patience = 0", r"plateau_patience must be at least 1"),
         ("epochs = 3", "epochs = 3\nrestarts = [2, 3]", r"restarts is \[2, 3\]; give rising epochs between 0 and 3"),
         ("counts = [100, 1e6]", "counts = 100", r"\[simulator\]: counts = 100 should be a list of 2 numbers"),
@@ -105,6 +106,7 @@ def test_channels_follow_from_the_features(load: Callable[[str], TrainConfig]) -
         ("counts = [100, 1e6]", "bad_share = 1.2", r"\[simulator\]: bad_share is a share between 0 and 1"),
         ("[decoder]", "[response]\nrmf = 3\n[decoder]", r"the top: response = \{'rmf': 3\} should be a table"),
         ("[decoder]", "[real_stage]\nepochs = 1\nheld_out = 1.5\n[decoder]", r"\[real_stage\]: .*held_out"),
+        ("[decoder]", "[real_stage]\nepochs = 1\nreverse = 1\n[decoder]", r"\[real_stage\]: reverse needs the counts"),
         (
             "[decoder]",
             '[real_stage]\nepochs = 1\nlabel = "map"\n[decoder]',

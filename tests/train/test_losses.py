@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,8 @@ from torch.distributions import Normal
 
 from xspecnf.features import FEATURES, batch_features
 from xspecnf_train.config import StageConfig, TrainConfig
-from xspecnf_train.losses import decoder_loss, joint_loss, reconstruction_loss
+from xspecnf_train.flow import FlowConfig, PosteriorFlow
+from xspecnf_train.losses import LN10, decoder_loss, joint_loss, reconstruction_loss
 from xspecnf_train.model import Networks
 
 STAGE = {"epochs": 1}
@@ -134,3 +137,82 @@ def test_gradients_reach_what_is_trained_alone(networks: Networks, batch: tuple[
     assert all(p.grad is None for p in networks.decoder.parameters())
     for module in (networks.encoder, networks.flow):
         assert any(p.grad is not None and p.grad.abs().max() > 0 for p in module.parameters())
+
+
+WIDTH = 0.12
+"""Standard deviation of a Gaussian posterior in the unit cube, along every parameter."""
+
+
+def gaussian_networks(variance: float) -> tuple[Any, Tensor]:
+    """Networks whose posterior, whatever the spectrum, is N(0.5, variance WIDTH^2), and the log-scales it follows from.
+
+    The decoder puts u_1..5 into five bins, of the features' error.
+    """
+    flow = PosteriorFlow(FlowConfig(context_size=3, coordinates="cube", gaussian_head=True, transforms=0))
+    head: Any = flow.transform._transforms[0]
+    with torch.no_grad():
+        head.output.bias[5:10] = -math.log(6 * WIDTH * math.sqrt(variance))
+    return SimpleNamespace(
+        encoder=lambda spectrum: torch.zeros(len(spectrum), 3),
+        flow=flow,
+        decoder=lambda u: torch.cat([u, torch.zeros(len(u), 235)], dim=1) / LN10,
+    ), head.output.bias
+
+
+def narrowed(k: float) -> float:
+    """The variance v of 1 - 1/v + k v = 0."""
+    return 1.0 if k == 0 else (math.sqrt(1 + 4 * k) - 1) / (2 * k)
+
+
+def features_of(seen: Tensor) -> Tensor:
+    """Features [B, F, 240] that show `seen` [B, 5] as ln rate in five bins, with an error of WIDTH of it."""
+    spectrum = torch.zeros(len(seen), len(FEATURES), 240)
+    spectrum[:, FEATURES.index("log_shape"), :5] = seen
+    spectrum[:, FEATURES.index("log_error")] = (math.log(WIDTH) + spectrum[:, FEATURES.index("log_shape")]) / LN10
+    spectrum[:, FEATURES.index("good")] = 1
+    return spectrum
+
+
+def standard_normal(seed: int) -> Tensor:
+    """[2000, 5] of exactly zero mean and unit variance, so that no slope of a Gaussian's loss is left to chance."""
+    z = torch.randn(1000, 5, generator=torch.Generator().manual_seed(seed))
+    z = torch.cat([z, -z])
+    return z / z.square().mean(dim=0).sqrt()
+
+
+@pytest.mark.parametrize(
+    ("weights", "k"),
+    [
+        ({}, 0.0),
+        ({"latent": 1.0}, 4.8 * WIDTH**2),
+        ({"latent": 3.0}, 3 * 4.8 * WIDTH**2),
+        ({"reconstruction": 24.0}, 24 / 240),
+        ({"reverse": 0.1}, 0.0),
+        ({"reverse": 0.5}, 0.0),
+    ],
+)
+def test_the_width_that_the_losses_want(weights: dict[str, float], k: float) -> None:
+    """The loss is stationary where the module's formula says: narrower than the posterior, or as wide as it is."""
+    truth, noise = 0.5 + WIDTH * standard_normal(4), standard_normal(5)
+    spectrum = features_of(torch.full((1, 5), 0.5)).expand(len(truth), -1, -1)
+
+    def log_likelihood(u: Tensor) -> Tensor:
+        return -0.5 * ((u - 0.5) / WIDTH).square().sum(dim=1)
+
+    def slope(variance: float) -> float:
+        networks, bias = gaussian_networks(variance)
+        stage = StageConfig(epochs=1, flow=1.0, **weights)  # pyright: ignore[reportArgumentType]
+        joint_loss(networks, spectrum, truth, stage, noise, log_likelihood).backward()
+        assert bias.grad is not None
+        return bias.grad[5:10].mean().item()
+
+    v = narrowed(k)
+    assert slope(v * 0.9) > 0.05
+    assert slope(v * 1.1) < -0.05
+    assert slope(v) == pytest.approx(0, abs=0.02)
+
+
+def test_without_noise_the_losses_see_one_point(networks: Networks, batch: tuple[Tensor, Tensor, Tensor]) -> None:
+    spectrum, u, noise = batch
+    both = [loss(networks, (spectrum, u, z), latent=1.0, reconstruction=1.0, noise=0.0) for z in (noise, 3 * noise)]
+    assert both[0] == both[1]

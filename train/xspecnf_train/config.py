@@ -23,8 +23,9 @@ class StageConfig:
     `final_rate` of it over the whole stage, or starts again at each of the epochs `restarts`, every time from half the
     rate of the time before; "plateau" halves it after `plateau_patience` epochs without a better validation loss; the
     first `warm_up` steps rise linearly to it. The stage ends early after `patience` such epochs (0: never). ema: decay
-    per step of the averaged weights that are kept (0: the weights themselves). reconstruction, latent, flow: weights of
-    the losses (see xspecnf_train.losses).
+    per step of the averaged weights that are kept (0: the weights themselves). reconstruction, latent, flow, reverse:
+    weights of the losses (see xspecnf_train.losses). noise: standard deviation of the noise behind the samples that the
+    losses look at: 1, or 0 for a network that answers with one point.
     """
 
     epochs: int
@@ -42,6 +43,8 @@ class StageConfig:
     reconstruction: float = 0.0
     latent: float = 0.0
     flow: float = 0.0
+    reverse: float = 0.0
+    noise: float = 1.0
 
     def __post_init__(self) -> None:
         if self.schedule not in ("cosine", "plateau"):
@@ -57,8 +60,10 @@ class StageConfig:
             )
         if any(a >= b for a, b in pairwise((0, *self.restarts, self.epochs))):
             raise ValueError(f"restarts is {list(self.restarts)}; give rising epochs between 0 and {self.epochs}")
-        if min(self.reconstruction, self.latent, self.flow, self.weight_decay) < 0:
+        if min(self.reconstruction, self.latent, self.flow, self.reverse, self.weight_decay) < 0:
             raise ValueError("the weights of the losses and the weight decay cannot be negative")
+        if self.noise not in (0, 1):
+            raise ValueError(f"noise is {self.noise}; use 1, or 0 for a network that answers with one point")
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,8 @@ class RealConfig(StageConfig):
             raise ValueError("simulated_share and held_out are shares below 1, held_out and labels above 0")
         if self.label not in ("posterior", "fit"):
             raise ValueError(f"label is {self.label!r}; use posterior or fit")
+        if self.reverse:
+            raise ValueError("reverse needs the counts of simulated spectra; it works in [joint_stage] alone")
         if self.systematic is not None and not 0 <= self.systematic < 1:
             raise ValueError(f"systematic is a fraction below 1, not {self.systematic}")
 

@@ -21,13 +21,14 @@ from xspecnf.errors import InputError
 from xspecnf.response import Response, load_response
 from xspecnf_train.backend import TorchBackend
 from xspecnf_train.checkpoint import Progress, load_checkpoint, write_atomically
-from xspecnf_train.config import RealConfig, TrainConfig
+from xspecnf_train.config import RealConfig, StageConfig, TrainConfig
 from xspecnf_train.labels import label_spectra
+from xspecnf_train.likelihood import Likelihood
 from xspecnf_train.loop import Task, Trainer
 from xspecnf_train.losses import decoder_loss, joint_loss
 from xspecnf_train.model import FrozenGuard, Networks
 from xspecnf_train.real import RealFiles, RealSet, hold_out, real_task
-from xspecnf_train.simulate import Simulator
+from xspecnf_train.simulate import Batch, Simulator
 
 WEIGHTS = "weights.safetensors"
 
@@ -61,7 +62,7 @@ def train(
     trainer.run(_rate_task(networks, simulator), settings.rate_stage)
     trainer.run(_decoder_task(networks, simulator), settings.decoder_stage)
     frozen = FrozenGuard.freeze(decoder=networks.decoder, rate=networks.flow.rate)
-    trainer.run(_joint_task(networks, simulator, settings), settings.joint_stage)
+    trainer.run(_joint_task(networks, simulator, settings.joint_stage, response), settings.joint_stage)
     if trainer.progress.stage == "real" and not real:
         raise InputError(f"{output}: the run has begun stage three; give its spectra again with --real")
     if real and settings.real_stage:
@@ -100,14 +101,17 @@ def _decoder_task(networks: Networks, simulator: Simulator) -> Task:
     return Task("decoder", networks.decoder, simulator.draw_spectra, loss)
 
 
-def _joint_task(networks: Networks, simulator: Simulator, settings: TrainConfig) -> Task:
-    def draw(size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        batch = simulator.draw(size, rng)
-        return torch.from_numpy(batch.features()), torch.from_numpy(batch.u).float()
+def _joint_task(networks: Networks, simulator: Simulator, stage: StageConfig, response: Response) -> Task:
+    likelihood = Likelihood.of(response)
 
-    def loss(batch: tuple[Tensor, Tensor], noise: torch.Generator) -> Tensor:
-        spectrum, u = batch
-        return joint_loss(networks, spectrum, u, settings.joint_stage, torch.randn(len(u), 5, generator=noise))
+    def draw(size: int, rng: np.random.Generator) -> tuple[Tensor, Batch]:
+        batch = simulator.draw(size, rng)
+        return torch.from_numpy(batch.features()), batch
+
+    def loss(drawn: tuple[Tensor, Batch], generator: torch.Generator) -> Tensor:
+        spectrum, batch = drawn
+        u, noise = torch.from_numpy(batch.u).float(), torch.randn(len(batch.u), 5, generator=generator)
+        return joint_loss(networks, spectrum, u, stage, noise, partial(likelihood, batch=batch))
 
     return Task("joint", networks, draw, loss)
 
