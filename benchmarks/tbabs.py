@@ -30,7 +30,7 @@ DALTON = 1.66053907e-24  # g
 
 MOLECULAR = 0.2
 GRAIN_DENSITY = 1.0  # g/cm^3
-GRAIN_RADII = np.geomspace(0.025e-4, 0.25e-4, 200)  # cm
+GRAIN_EDGES = np.geomspace(0.025e-4, 0.25e-4, 201)  # of bins in radius, cm
 GRAIN_SLOPE = 3.5
 
 THRESHOLDS = {"H": 13.599, "He": 24.58, "H2": 15.4}  # eV
@@ -77,11 +77,11 @@ def _grains(dust: Float64, weight: Float64, sigma: Float64) -> Float64:
     """cm^2 per hydrogen atom of grains that hold `dust` (Z,) atoms per hydrogen atom of cross-sections (Z, n) cm^2."""
     mass = dust @ weight * DALTON
     mean = dust @ sigma / dust.sum()
-    a, sizes = GRAIN_RADII[:, None], GRAIN_RADII[:, None] ** -GRAIN_SLOPE
-    volume = np.trapezoid(4 / 3 * np.pi * a**3 * sizes, a, axis=0)
-    depth = 4 / 3 * a * mean * GRAIN_DENSITY * dust.sum() / mass
-    shadow = np.trapezoid(np.pi * a**2 * sizes * -np.expm1(-depth), a, axis=0)
-    return mass / (GRAIN_DENSITY * volume) * shadow
+    a = np.sqrt(GRAIN_EDGES[:-1] * GRAIN_EDGES[1:])
+    number = a**-GRAIN_SLOPE * np.diff(GRAIN_EDGES)
+    depth = 4 / 3 * a[:, None] * mean * GRAIN_DENSITY * dust.sum() / mass
+    shadow = (number * np.pi * a**2) @ -np.expm1(-depth)
+    return mass / (GRAIN_DENSITY * (number @ (4 / 3 * np.pi * a**3))) * shadow
 
 
 @cache
