@@ -13,8 +13,10 @@ from xspecnf.model import Model
 from xspecnf_train.simulate import Batch, Simulator, SimulatorConfig
 from xspecnf_train.tables import build
 
-COUNT_EDGES = np.array([1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1.5e8])
-"""Of the ranges that figures are given for; counts of source and background in the good bins."""
+COUNT_EDGES = np.array([1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 3e6, 1e7, 1.5e8])
+"""Of the ranges that figures are given for, decades up to the end of what is claimed; counts of source and background
+in the good bins.
+"""
 
 DRAW = 2000
 FLATTEN = 0.2
