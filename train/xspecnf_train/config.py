@@ -78,8 +78,8 @@ class RealConfig(StageConfig):
     simulated_share: float = 0.5
     held_out: float = 0.2
     label: str = "posterior"
-    labels: int = 64
-    systematic: float | None = 0.015
+    labels: int = 200
+    systematic: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
