@@ -38,6 +38,7 @@ Float64 = NDArray[np.float64]
 SAMPLES, SIMULATED_SAMPLES = 1000, 200
 CHUNK = 25  # simulated spectra that are sampled at once
 QUANTILES = [0.16, 0.5, 0.84]
+LEAST_WIDTH = 1e-9  # of samples that single precision puts on one bound
 
 
 @dataclass(frozen=True)
@@ -103,15 +104,15 @@ def score(u: Float64, one: Labelled) -> Score:
         median=float(reduced[-1]),
         best=float(reduced[:-1].min()),
         bias=float(np.sqrt(np.mean(((middle - one.best) / ((exact_high - exact_low) / 2)) ** 2))),
-        width=float(np.exp(np.mean(np.log((high - low) / (exact_high - exact_low))))),
+        width=float(np.exp(np.mean(np.log(np.maximum(high - low, LEAST_WIDTH) / (exact_high - exact_low))))),
     )
 
 
 def score_network(backend: TorchBackend, one: Labelled) -> Score:
-    """The network's posterior; nothing is known where it lies outside the prior."""
+    """The network's posterior; nothing is known where it lies outside the prior, all but a few samples."""
     context = backend.encode(features(one.obs)[None])
     draws = draw(backend, context[0], SAMPLES, np.random.default_rng(0))
-    if len(draws.u) == 0:
+    if len(draws.u) < SAMPLES:
         return Score()
     log_l = log_likelihood(expected_counts(from_unit(draws.u), one.obs), one.obs)
     return replace(
