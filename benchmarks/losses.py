@@ -14,7 +14,7 @@ Markdown. Of every run:
     efficiency  effective samples over draws under the exact likelihood: median (5 %)
 
 and the standard deviation of its samples over the control's, geometric mean over 600 spectra: of each parameter, and of
-all by counts.
+all by counts; first what the formula of xspecnf_train.losses expects of the latent loss.
 """
 
 from __future__ import annotations
@@ -92,6 +92,12 @@ class Run:
         return f"| {' | '.join(cells)} |"
 
 
+def expected_of_latent(widths: Float64) -> Float64:
+    """The ratio (B, 5) by which a latent loss of weight one narrows Gaussian posteriors of `widths` (B, 5)."""
+    k = 4.8 * widths**2
+    return np.sqrt((np.sqrt(1 + 4 * k) - 1) / (2 * k))
+
+
 def width_row(name: str, ratio: Float64, counts: Float64) -> str:
     """A line of the second table, from the ratio (B, 5) of widths to the control's."""
     by_parameter = np.exp(np.log(ratio).mean(axis=0))
@@ -118,6 +124,7 @@ def main() -> None:
     print(f"\n| | {' | '.join([*NAMES, *groups])} |\n|{'---|' * (len(NAMES) + len(groups) + 1)}")
     few = picked(batch, slice(COMPARED))
     control = first.widths(few)
+    print(width_row("flow, latent: expected", expected_of_latent(control), total_counts(few)))
     for name, run in runs.items():
         print(width_row(name, run.widths(few) / control, total_counts(few)), flush=True)
 

@@ -95,6 +95,17 @@ def test_the_reconstruction_is_a_gaussian_likelihood(batch: tuple[Tensor, Tensor
     assert reconstruction_loss(decoded, spectrum).item() == pytest.approx(nats.mean().item(), rel=1e-4)
 
 
+def test_the_reconstruction_allows_for_the_decoders_error(batch: tuple[Tensor, Tensor, Tensor]) -> None:
+    """A decoder as far off as its error is believed in costs half a nat a bin where the data are much better."""
+    bright = batch[0][5:]
+    observed = observed_log_rate(bright)
+    shape, error = (bright[:, FEATURES.index(name)] for name in ("log_shape", "log_error"))
+    sigma = ((10**error / shape.exp()) ** 2 + 0.1**2).sqrt() / math.log(10)
+    least, off = (reconstruction_loss(decoded, bright, 0.1) for decoded in (observed, observed + sigma))
+    assert (off - least).item() == pytest.approx(0.5, rel=1e-4)
+    assert least > reconstruction_loss(observed, bright)
+
+
 def test_the_reconstruction_is_least_at_the_observed_rates(batch: tuple[Tensor, Tensor, Tensor]) -> None:
     spectrum = batch[0]
     best = observed_log_rate(spectrum)

@@ -25,7 +25,8 @@ class StageConfig:
     first `warm_up` steps rise linearly to it. The stage ends early after `patience` such epochs (0: never). ema: decay
     per step of the averaged weights that are kept (0: the weights themselves). reconstruction, latent, flow, reverse:
     weights of the losses (see xspecnf_train.losses). noise: standard deviation of the noise behind the samples that the
-    losses look at: 1, or 0 for a network that answers with one point.
+    losses look at: 1, or 0 for a network that answers with one point. decoder_error: the decoder's own relative error,
+    which the reconstruction is to allow for.
     """
 
     epochs: int
@@ -45,6 +46,7 @@ class StageConfig:
     flow: float = 0.0
     reverse: float = 0.0
     noise: float = 1.0
+    decoder_error: float = 0.0
 
     def __post_init__(self) -> None:
         if self.schedule not in ("cosine", "plateau"):
@@ -60,8 +62,8 @@ class StageConfig:
             )
         if any(a >= b for a, b in pairwise((0, *self.restarts, self.epochs))):
             raise ValueError(f"restarts is {list(self.restarts)}; give rising epochs between 0 and {self.epochs}")
-        if min(self.reconstruction, self.latent, self.flow, self.reverse, self.weight_decay) < 0:
-            raise ValueError("the weights of the losses and the weight decay cannot be negative")
+        if min(self.reconstruction, self.latent, self.flow, self.reverse, self.weight_decay, self.decoder_error) < 0:
+            raise ValueError("the weights of the losses and of the decay, and decoder_error, cannot be negative")
         if self.noise not in (0, 1):
             raise ValueError(f"noise is {self.noise}; use 1, or 0 for a network that answers with one point")
 

@@ -13,7 +13,8 @@ posterior of standard deviation s along a parameter of the unit cube is learnt w
 
     1 - 1/v + k v = 0,   k = r/240 + 4.8 l s^2
 
-where all the width comes from the likelihood. The last loss is the reverse Kullback-Leibler divergence but for a
+where all the width comes from the likelihood and the decoder is exact; one that errs by more than the data drags the
+posterior after it, unless decoder_error allows for that. docs/losses.md has what was measured. The last loss is the reverse Kullback-Leibler divergence but for a
 constant: like the flow loss it is least at the posterior itself, so that no weight of it narrows or widens anything.
 """
 
@@ -54,8 +55,11 @@ def joint_loss(
     if weights.reconstruction or weights.latent or weights.reverse:
         sample, log_q = networks.flow.sample(weights.noise * noise, context)
         held = sample.clamp(-0.2, 1.2)
-        loss = loss + weights.latent * ((held - u) ** 2).mean() / PRIOR_VARIANCE
-        loss = loss + weights.reconstruction * reconstruction_loss(networks.decoder(held), spectrum)
+        if weights.latent:
+            loss = loss + weights.latent * ((held - u) ** 2).mean() / PRIOR_VARIANCE
+        if weights.reconstruction:
+            nats = reconstruction_loss(networks.decoder(held), spectrum, weights.decoder_error)
+            loss = loss + weights.reconstruction * nats
         if weights.reverse and log_likelihood:
             loss = loss + weights.reverse * reverse_loss(log_q, log_likelihood(sample), log_likelihood(u))
     return loss
@@ -68,12 +72,14 @@ def reverse_loss(log_q: Tensor, log_likelihood: Tensor, of_truth: Tensor) -> Ten
     return (log_q + torch.where(excess > 0, held, excess)).mean()
 
 
-def reconstruction_loss(decoded: Tensor, spectrum: Tensor) -> Tensor:
-    """Gaussian -ln p of the observed log10 rates [B, 240] in the features `spectrum`, given the `decoded` ones."""
+def reconstruction_loss(decoded: Tensor, spectrum: Tensor, decoder_error: float = 0.0) -> Tensor:
+    """Gaussian -ln p of the observed log10 rates [B, 240] in the features `spectrum`, given the `decoded` ones, whose
+    relative error `decoder_error` adds to the data's.
+    """
     channel = {name: spectrum[:, index] for index, name in enumerate(FEATURES)}
     observed = (channel["log_shape"] + channel["log_rate"]) / LN10
     relative_error = torch.exp(LN10 * channel["log_error"] - channel["log_shape"]).clamp(1e-3, 2.0)
-    sigma = relative_error / LN10
+    sigma = torch.sqrt(relative_error**2 + decoder_error**2) / LN10
     nats = 0.5 * ((decoded - observed) / sigma) ** 2 + torch.log(sigma)
     return (nats.clamp(max=1e4) * channel["good"]).mean()
 
