@@ -14,8 +14,9 @@ posterior of standard deviation s along a parameter of the unit cube is learnt w
     1 - 1/v + k v = 0,   k = r/240 + 4.8 l s^2
 
 where all the width comes from the likelihood and the decoder is exact; one that errs by more than the data drags the
-posterior after it, unless decoder_error allows for that. docs/losses.md has what was measured. The last loss is the reverse Kullback-Leibler divergence but for a
-constant: like the flow loss it is least at the posterior itself, so that no weight of it narrows or widens anything.
+posterior after it, unless decoder_error allows for that. The last loss is the reverse Kullback-Leibler divergence but
+for a constant: like the flow loss it is least at the posterior itself, so that no weight of it narrows or widens
+anything. What was measured: docs/losses.md.
 """
 
 import math
