@@ -14,13 +14,14 @@ Markdown. Of every run:
     efficiency  effective samples over draws under the exact likelihood: median (5 %)
 
 and the standard deviation of its samples over the control's, geometric mean over 600 spectra: of each parameter, and of
-all by counts; first what the formula of xspecnf_train.losses expects of the latent loss.
+all by counts; first what the formula of xspecnf_train.losses expects of the latent loss. At the end, how far the first
+run's decoder is off.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ from xspecnf_train.config import TrainConfig
 from xspecnf_train.evaluate.figures import figures
 from xspecnf_train.evaluate.population import fresh_spectra, picked, total_counts
 from xspecnf_train.evaluate.workers import Judge, Sizes, judge_all
-from xspecnf_train.simulate import Batch
+from xspecnf_train.simulate import Batch, Simulator
 
 Float64 = NDArray[np.float64]
 
@@ -75,6 +76,15 @@ class Run:
         model, rng = self.model, np.random.default_rng(SEED)
         contexts = (model.backend.encode(row[None])[0] for row in batch.features())
         return np.array([draw(model.backend, context, SAMPLES, rng).u.std(axis=0) for context in contexts])
+
+    @torch.no_grad()
+    def decoder_error(self) -> Float64:
+        """By how much the decoder is off a noise-free rate (N, 240), relative."""
+        config = TrainConfig.load(self.folder / "config.toml")
+        simulator = Simulator(replace(config.simulator, pool=4000), self.model.reference_response, SEED)
+        u, log_rate = simulator.draw_spectra(2000, np.random.default_rng(SEED))
+        decoded = load_networks(self.folder, config).decoder(torch.from_numpy(u).float()).numpy()
+        return np.expm1(np.log(10) * np.abs(decoded - log_rate))
 
     def row(self, name: str, batch: Batch, exact: int) -> str:
         """Its line of the first table."""
@@ -127,6 +137,10 @@ def main() -> None:
     print(width_row("flow, latent: expected", expected_of_latent(control), total_counts(few)))
     for name, run in runs.items():
         print(width_row(name, run.widths(few) / control, total_counts(few)), flush=True)
+    error = first.decoder_error()
+    print(
+        f"\nDecoder: off by {np.median(error):.1%} in the median, by {np.quantile(error, 0.9):.1%} in one bin of ten."
+    )
 
 
 if __name__ == "__main__":
