@@ -5,7 +5,8 @@ from the finished run RUN with the spectra of all other ids, part of which early
 before and after is then judged on the fold's own spectra, which it has never seen. The first fold's networks are also
 judged on fresh simulated spectra and as the start of refinement. What is measured: benchmarks/network_scores.py.
 
-Labels and weights are kept in --output, where a second call finds them. Prints Markdown.
+Labels and weights are kept in --output, where a second call finds them, and the scores of each spectrum. Prints
+Markdown.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,6 +53,7 @@ Float64 = NDArray[np.float64]
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "train" / "xspecnf_train" / "configs" / "nicer-bhb.toml"
 KINDS = ("posterior", "fit")
+DESCRIBED = 5.0  # reduced PGStat of the best fit: what is above it the model does not describe
 POOL = 100_000  # noise-free spectra: a quarter of a whole training's
 
 
@@ -140,10 +143,12 @@ def real_scores(experiment: Experiment, measured: int) -> tuple[dict[str, list[S
     return scores, np.array(best)
 
 
-def real_table(scores: Mapping[str, Sequence[Score]], best: Float64) -> str:
-    """Over the spectra that every network has a posterior for; best (N,): reduced PGStat of the best fit."""
+def real_table(scores: Mapping[str, Sequence[Score]], best: Float64, worst: float) -> str:
+    """Over the spectra that every network has a posterior for and whose best fit is not above `worst`; best (N,):
+    reduced PGStat of the best fits.
+    """
     rows = {name: np.array([astuple(each) for each in column]) for name, column in scores.items()}
-    known = np.all([np.isfinite(values[:, 0]) for values in rows.values()], axis=0)
+    known = np.all([np.isfinite(values[:, 0]) for values in rows.values()], axis=0) & (best <= worst)
     head = ["", "one sample", "median point", "best of 1000", "bias", "width", "-ln q", "efficiency"]
     lines = [head, ["---"] * len(head)]
     for name, values in rows.items():
@@ -153,7 +158,7 @@ def real_table(scores: Mapping[str, Sequence[Score]], best: Float64) -> str:
             [name, *pgstat, tail(bias, 0.9), f"{np.median(width):.2f}", mean_median(surprise), tail(efficiency, 0.05)]
         )
     lines.append(["best fit", *[mean_median(best[known])] * 3, *["-"] * 4])
-    return f"{known.sum()} of {len(known)} real spectra\n\n{markdown(lines)}"
+    return f"{known.sum()} of {len(known)} real spectra, best fit up to {worst:g}\n\n{markdown(lines)}"
 
 
 def simulated_table(figures: Mapping[str, Calibration]) -> str:
@@ -212,7 +217,13 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     experiment = Experiment(options)
-    print(f"\n{real_table(*real_scores(experiment, options.measured or options.folds))}", flush=True)
+    measured = options.measured or options.folds
+    scores, best = real_scores(experiment, measured)
+    names = [one.obs.name for fold in range(measured) for one in experiment.unseen(fold)]
+    columns: dict[str, Any] = {name: [astuple(each) for each in column] for name, column in scores.items()}
+    np.savez(options.output / "scores.npz", names=names, best=best, **columns)
+    for worst in (np.inf, DESCRIBED):
+        print(f"\n{real_table(scores, best, worst)}", flush=True)
     batch = fresh_spectra(experiment.shipped, options.simulated, options.seed + 1)
     first = experiment.networks(0)
     print(f"\n{simulated_table({name: calibration(backend, batch) for name, backend in first.items()})}", flush=True)
