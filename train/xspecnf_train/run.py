@@ -10,6 +10,7 @@ import platform
 import subprocess
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,11 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from xspecnf.atomic import write_atomically
 from xspecnf.errors import InputError
 from xspecnf.response import Response, load_response
 from xspecnf_train.backend import TorchBackend
-from xspecnf_train.checkpoint import Progress, load_checkpoint, write_atomically
+from xspecnf_train.checkpoint import Progress, load_checkpoint
 from xspecnf_train.config import RealConfig, StageConfig, TrainConfig
 from xspecnf_train.labels import label_spectra
 from xspecnf_train.likelihood import Likelihood
