@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from xspecnf.importance import tempered, thin
 from xspecnf.mcmc import ENSEMBLES, WALKERS, Chain, sample
+from xspecnf.pareto import RELIABLE
 from xspecnf.proposal import Adaptation, Proposal, Weighed, adapt, is_weak, weigh
 from xspecnf.sampling import Draws
 from xspecnf.target import Points, Target, joined
@@ -39,9 +40,6 @@ WORTH = 0.9
 
 POOL = 2.0
 """Draws over samples asked for at which it ends anyway, and as many of the network's where these are the answer."""
-
-RELIABLE_KHAT = 0.7
-"""Shape of the weights' tail above which a proposal has missed what its own draws now show."""
 
 POOR = 0.1
 """Efficiency below which MCMC is worth its price."""
@@ -122,7 +120,7 @@ def _adapted(
     """A pool of draws of an adapted proposal; one whose tail was missed learns from its pool, once."""
     adaptation = adapt(target, pilot, rng)
     pool = _drawn(target, adaptation.proposal, samples, rng)
-    if pool and (pool.result.khat or 0) > RELIABLE_KHAT:
+    if pool and (pool.result.khat or 0) > RELIABLE:
         adaptation.learn(pool.points)
         pool = _drawn(target, adaptation.proposal, samples, rng)
     return adaptation, pool

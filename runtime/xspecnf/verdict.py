@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from xspecnf.pareto import RELIABLE
+
 if TYPE_CHECKING:
     from xspecnf.predictive import PredictiveCheck
 
@@ -53,7 +55,7 @@ class Thresholds:
     bad_bins_reject: float = 0.5
     efficiency: float = 0.05
     ess_reject: float = 20.0
-    khat: float = 0.7
+    khat: float = RELIABLE
     khat_reject: float = 1.0
     evidence_sigma: float = 5.0
     acceptance: float = 0.5

@@ -17,6 +17,7 @@ from xspecnf.backends import Backend
 from xspecnf.bestfit import fit
 from xspecnf.errors import InputError, XspecnfError
 from xspecnf.features import features
+from xspecnf.model import FIT_CANDIDATES
 from xspecnf.observation import Observation
 from xspecnf.parameters import BHB_PARAMETERS
 from xspecnf.physics import expected_counts
@@ -25,9 +26,6 @@ from xspecnf.target import Target
 from xspecnf_train.config import RealConfig
 
 Float64 = NDArray[np.float64]
-
-FIT_CANDIDATES = 300
-"""Draws of the network among which a fit chooses its starts."""
 
 PROGRESS = 50
 """Spectra between two reports."""
