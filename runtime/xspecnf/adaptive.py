@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from xspecnf.importance import tempered, thin
 from xspecnf.mcmc import ENSEMBLES, WALKERS, Chain, sample
-from xspecnf.pareto import RELIABLE
 from xspecnf.proposal import Adaptation, Proposal, Weighed, adapt, is_weak, weigh
 from xspecnf.sampling import Draws
 from xspecnf.target import Points, Target, joined
+from xspecnf.verdict import RELIABLE_KHAT
 
 Float64 = NDArray[np.float64]
 Method = Literal["network", "adaptive", "mcmc"]
@@ -120,7 +120,7 @@ def _adapted(
     """A pool of draws of an adapted proposal; one whose tail was missed learns from its pool, once."""
     adaptation = adapt(target, pilot, rng)
     pool = _drawn(target, adaptation.proposal, samples, rng)
-    if pool and (pool.result.khat or 0) > RELIABLE:
+    if pool and (pool.result.khat or 0) > RELIABLE_KHAT:
         adaptation.learn(pool.points)
         pool = _drawn(target, adaptation.proposal, samples, rng)
     return adaptation, pool

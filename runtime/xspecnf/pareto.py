@@ -13,9 +13,6 @@ from numpy.typing import NDArray
 
 Float64 = NDArray[np.float64]
 
-RELIABLE = 0.7
-"""Shape above which estimates converge too slowly to be trusted: the proposal misses part of its target."""
-
 MIN_TAIL = 5
 """Fewer tail weights than this tell nothing about their law."""
 

@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from xspecnf.pareto import RELIABLE
-
 if TYPE_CHECKING:
     from xspecnf.predictive import PredictiveCheck
 
 Severity = Literal["caution", "reject"]
 Level = Literal["good", "caution", "reject"]
+
+RELIABLE_KHAT = 0.7
+"""Pareto shape above which weighted estimates converge too slowly to be trusted: the proposal misses its target."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Thresholds:
     bad_bins_reject: float = 0.5
     efficiency: float = 0.05
     ess_reject: float = 20.0
-    khat: float = RELIABLE
+    khat: float = RELIABLE_KHAT
     khat_reject: float = 1.0
     evidence_sigma: float = 5.0
     acceptance: float = 0.5

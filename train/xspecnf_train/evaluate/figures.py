@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xspecnf.parameters import BHB_PARAMETERS
-from xspecnf.pareto import RELIABLE
+from xspecnf.verdict import RELIABLE_KHAT
 from xspecnf_train.evaluate.calibration import LEVELS, chance_deviation, chi2_p, coverage, histogram, ks_p
 from xspecnf_train.evaluate.population import COUNT_EDGES
 from xspecnf_train.evaluate.scores import Scores
@@ -153,7 +153,7 @@ def _pgstat(scores: Scores) -> dict[str, Any]:
 
 
 def _khat(khat: Float64) -> dict[str, Any]:
-    share = {"unreliable": _rounded(np.mean(_known(khat) > RELIABLE))} if len(_known(khat)) else {}
+    share = {"unreliable": _rounded(np.mean(_known(khat) > RELIABLE_KHAT))} if len(_known(khat)) else {}
     return _tail(khat, 0.95) | share
 
 
