@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING
 from xspecnf.backends.base import Place
 from xspecnf.observation import Observation, read_observation
 from xspecnf.posterior import Posterior
+from xspecnf.window import in_order
 
 if TYPE_CHECKING:
     from xspecnf.model import Model
+
+WINDOW = 128
+"""Files under way at once: more than most executors have workers; their results take some ten megabytes."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +82,29 @@ def check_draw(samples: int, seed: int) -> None:
 
 
 def run_all(
-    model: Model, paths: Iterable[str | Path], job: Job, executor: Executor | None = None
+    model: Model, paths: Iterable[str | Path], job: Job, executor: Executor | None = None, window: int = WINDOW
 ) -> Iterator[Posterior | Failure]:
-    """Run `job` on every file, here or on the executor's workers; results come in the order of `paths`."""
+    """Run `job` on every file, here or on the executor's workers; results come in the order of `paths`.
+
+    Paths are taken and results kept for at most `window` files at a time, however many there are.
+
+    Raises:
+        ValueError: a window of no file.
+    """
+    if window < 1:
+        raise ValueError(f"the window must hold at least 1 file, got {window}")
     if executor is None:
         return (run_one(model, path, job) for path in paths)
-    return executor.map(partial(_run_in_worker, model.bundle.path, model.backend.provider, job), paths)
+    work = partial(_run_in_worker, model.bundle.path, model.backend.provider, job)
+    return (_result(path, future) for path, future in in_order(executor, work, paths, window))
+
+
+def _result(path: str | Path, future: Future[Posterior | Failure]) -> Posterior | Failure:
+    """A file's result; a Failure also where its worker died or could not send what it had."""
+    try:
+        return future.result()
+    except Exception as error:
+        return Failure(str(path), error)
 
 
 def run_one(model: Model, path: str | Path, job: Job) -> Posterior | Failure:

@@ -15,7 +15,7 @@ from xspecnf import physics
 from xspecnf.adaptive import PILOT, refine_draws
 from xspecnf.backends import Backend
 from xspecnf.backends.onnx import OnnxBackend, ProviderName
-from xspecnf.batch import Failure, Job, check_draw, run_all
+from xspecnf.batch import WINDOW, Failure, Job, check_draw, run_all
 from xspecnf.bestfit import BestFit, fit
 from xspecnf.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
 from xspecnf.errors import InputError
@@ -133,6 +133,7 @@ class Model:
         refine: bool = False,
         executor: Executor | None = None,
         *,
+        window: int = WINDOW,
         rmf: str | Path | None = None,
         arf: str | Path | None = None,
         background: str | Path | None = None,
@@ -142,9 +143,11 @@ class Model:
         """Read and infer many files; results come in the order of `paths`, a bad file yields a :class:`Failure`.
 
         Args:
-            paths: PHA files.
+            paths: PHA files; a generator is read as its files' turn comes.
             samples, seed, refine: as for :meth:`infer`, the same for every file.
-            executor: runs the files, any `concurrent.futures.Executor`; its workers load the bundle once each.
+            executor: runs the files, any `concurrent.futures.Executor`; its workers load the bundle once each and
+                find bundle and files under the same paths.
+            window: so many files at most are handed to the executor or wait to be yielded; more than its workers.
             rmf, arf, background, systematic: as for :func:`xspecnf.read_observation`, the same for every file.
             reference_response: take the bundle's response where the files give none.
 
@@ -152,7 +155,7 @@ class Model:
             ValueError: an argument outside its range, before anything is read.
         """
         job = Job(samples, seed, refine, rmf, arf, background, systematic, reference_response)
-        return run_all(self, paths, job, executor)
+        return run_all(self, paths, job, executor, window)
 
     def fit(self, obs: Observation, seed: int = 0) -> BestFit:
         """The maximum-likelihood fit of one observation, started from the network's posterior.

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +12,6 @@ import pytest
 from xspecnf import physics
 from xspecnf.backends.base import Place
 from xspecnf.backends.onnx import OnnxBackend, choose_provider
-from xspecnf.batch import Failure, Job
 from xspecnf.bundle import load_bundle
 from xspecnf.errors import BundleError, InputError, ProviderError
 from xspecnf.goodness import fit_statistic, goodness
@@ -23,9 +19,7 @@ from xspecnf.model import Model, load_model
 from xspecnf.observation import Observation
 from xspecnf.parameters import BHB_PARAMETERS, to_unit
 from xspecnf.pareto import smooth
-from xspecnf.posterior import Posterior
 from xspecnf.sampling import draw
-from xspecnf.simulation import Setup, simulate_file
 from xspecnf.statistics import log_likelihood, pgstat
 
 TRUTH = np.array([[0.6, 2.6, 0.03, 0.32, 1e4]])
@@ -179,56 +173,6 @@ def test_the_reference_response_is_flagged(model: Model, synthetic: Observation)
     same_files = replace(model.reference_response, name="tiny reference")
     own = replace(synthetic, response=same_files)
     assert "reference-response" not in [flag.name for flag in model.infer(own, 10).diagnostics.flags]
-
-
-@pytest.mark.parametrize("arguments", [{"samples": 0}, {"seed": -1}, {"systematic": -0.1}, {"systematic": 1.0}])
-def test_a_job_is_checked_before_the_batch_starts(arguments: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=r"at least 1|negative|fraction"):
-        Job(**arguments)  # pyright: ignore[reportArgumentType]
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> list[Path]:
-    """Two simulated observations with a file between them that is none."""
-    folder = tmp_path_factory.mktemp("files")
-    response = shared / "nicer" / "response"
-    for name, exposure in (("a", 100.0), ("b", 900.0)):
-        setup = Setup((0.6, 2.6, 0.03, 0.32, 1e4), exposure, response / "nicer.rmf.gz", response / "nicer.arf")
-        simulate_file(setup, folder / f"{name}.pha", seed=1)
-    (folder / "bad.pha").write_text("this is no FITS file")
-    return [folder / "a.pha", folder / "bad.pha", folder / "b.pha"]
-
-
-def test_a_bad_file_does_not_stop_the_batch(model: Model, files: list[Path]) -> None:
-    results = list(model.infer_many(files, samples=20, seed=5))
-    assert [result.file for result in results] == [str(path) for path in files]
-    first, failure, last = results
-    assert isinstance(failure, Failure)
-    assert "bad.pha" in str(failure.error)
-    alone = next(model.infer_many([files[2]], samples=20, seed=5))
-    assert isinstance(first, Posterior)
-    assert isinstance(last, Posterior)
-    assert isinstance(alone, Posterior)
-    np.testing.assert_array_equal(last.theta, alone.theta)
-
-
-@pytest.fixture
-def processes() -> Iterator[ProcessPoolExecutor]:
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
-        yield executor
-
-
-def test_an_executor_gives_the_same_results_in_order(
-    model: Model, files: list[Path], processes: ProcessPoolExecutor
-) -> None:
-    here = list(model.infer_many(files, samples=20))
-    there = list(model.infer_many(files, samples=20, executor=processes))
-    assert [result.file for result in there] == [str(path) for path in files]
-    assert isinstance(there[1], Failure)
-    for mine, theirs in zip(here[::2], there[::2], strict=True):
-        assert isinstance(mine, Posterior)
-        assert isinstance(theirs, Posterior)
-        np.testing.assert_array_equal(mine.theta, theirs.theta)
 
 
 def test_a_missing_provider_says_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
