@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from xspecnf.observation import Observation
 
 FEATURES = (
@@ -35,10 +37,16 @@ CONSTANT_FEATURES = ("log_rate", "log_rate_error", "log_counts")
 
 def features(obs: "Observation") -> np.ndarray:
     """The network's input for one observation: (F, bins) float32."""
-    width = obs.energy_hi - obs.energy_lo
-    sensitivity = obs.exposure * obs.response.effective_area * width
-    one = (x[None] for x in (obs.counts, obs.background, obs.background_error, obs.systematic, obs.good))
-    return batch_features(*one, sensitivity=sensitivity[None], width=width)[0]
+    return stacked_features([obs])[0]
+
+
+def stacked_features(observations: "Sequence[Observation]") -> np.ndarray:
+    """The network's input for B observations on one grid, each as it would be alone: (B, F, bins) float32."""
+    width = observations[0].energy_hi - observations[0].energy_lo
+    sensitivity = np.stack([obs.exposure * obs.response.effective_area * width for obs in observations])
+    names = ("counts", "background", "background_error", "systematic", "good")
+    arrays = (np.stack([getattr(obs, name) for obs in observations]) for name in names)
+    return batch_features(*arrays, sensitivity=sensitivity, width=width)
 
 
 def batch_features(

@@ -6,7 +6,7 @@ R is grouped once, so a fold is one matrix product over 240 columns instead of 1
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -66,7 +66,7 @@ class Response:
         new = np.asarray(edges, dtype=np.float64)
         return _rebinned(self, new.tobytes())
 
-    @property
+    @cached_property
     def effective_area(self) -> FloatArray:
         """(bins,) cm^2: counts/s/keV in answer to a flat spectrum of 1 photon/cm^2/s/keV."""
         return (np.diff(self.energy_edges) @ self.matrix) / (self.grid.energy_hi - self.grid.energy_lo)
