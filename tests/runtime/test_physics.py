@@ -9,7 +9,16 @@ import pytest
 
 from xspecnf.observation import Observation, read_observation
 from xspecnf.parameters import from_unit
-from xspecnf.physics import MODEL_EDGES, absorption, comptonisation, disc, expected_counts, photons
+from xspecnf.physics import (
+    MODEL_EDGES,
+    absorption,
+    comptonisation,
+    disc,
+    expected_counts,
+    kompaneets,
+    photons,
+    tabulate,
+)
 
 STEFAN_BOLTZMANN = 5.670374419e-5  # erg/cm^2/s/K^4
 KELVIN_PER_KEV = 1.160451812e7
@@ -80,10 +89,10 @@ def test_disc_table_is_the_integral() -> None:
 
 
 def test_scattering_conserves_photons() -> None:
-    seed = disc.density(comptonisation.CENTRES, np.array([[0.05], [0.4], [3.0]])).T
-    seed = seed * np.diff(comptonisation.EDGES)[:, None]
-    seed[: comptonisation.FIRST_SEED_BIN] = 0
-    scattered = comptonisation.scatter(seed, np.array([1.3, 2.0, 4.0]))
+    seed = disc.density(kompaneets.CENTRES, np.array([[0.05], [0.4], [3.0]])).T
+    seed = seed * np.diff(kompaneets.EDGES)[:, None]
+    seed[: kompaneets.FIRST_SEED_BIN] = 0
+    scattered = kompaneets.scatter(seed, np.array([1.3, 2.0, 4.0]))
     np.testing.assert_allclose(scattered.sum(axis=0), np.broadcast_to(seed.sum(axis=0), (3, 3)), rtol=1e-9)
     assert scattered.min() >= 0
 
@@ -96,17 +105,23 @@ def test_scattered_photons_follow_the_power_law(gamma: float) -> None:
     assert -np.log(high / low) / np.log(4) == pytest.approx(gamma, abs=0.06)
 
 
+def test_the_tables_that_ship_are_those_that_are_made() -> None:
+    shipped, made = comptonisation._scattered_table(), tabulate.scattered_table()
+    assert np.abs(shipped - made).max() < 0.51 * comptonisation.QUANTUM
+    np.testing.assert_allclose(comptonisation._disc_table(), tabulate.disc_table(), rtol=1e-12)
+
+
 @pytest.mark.parametrize(("gamma", "temperature"), [(1.35, 1.7), (1.63, 0.19), (2.5, 0.5), (3.97, 3.9), (1.31, 0.03)])
 def test_the_table_is_the_solution(gamma: float, temperature: float) -> None:
     """Between its nodes the table agrees with the tridiagonal system solved at the very parameters."""
-    direct = disc.template(comptonisation.CENTRES / temperature) * temperature**2
-    width = np.diff(comptonisation.EDGES)
-    seed = np.where(np.arange(comptonisation.BINS) < comptonisation.FIRST_SEED_BIN, 0, direct * width)
-    scattered = comptonisation.scatter(seed[:, None], np.array([gamma]))[:, 0, 0] / width
-    band = (comptonisation.CENTRES > 0.2) & (comptonisation.CENTRES < 12)
+    direct = disc.template(kompaneets.CENTRES / temperature) * temperature**2
+    width = np.diff(kompaneets.EDGES)
+    seed = np.where(np.arange(kompaneets.BINS) < kompaneets.FIRST_SEED_BIN, 0, direct * width)
+    scattered = kompaneets.scatter(seed[:, None], np.array([gamma]))[:, 0, 0] / width
+    band = (kompaneets.CENTRES > 0.2) & (kompaneets.CENTRES < 12)
     for f_sc in (1e-3, 0.2, 1.0):
         parameters = (np.array([[value]]) for value in (gamma, f_sc, temperature))
-        found = comptonisation.density(comptonisation.CENTRES[band], *parameters)[0]
+        found = comptonisation.density(kompaneets.CENTRES[band], *parameters)[0]
         np.testing.assert_allclose(found, ((1 - f_sc) * direct + f_sc * scattered)[band], rtol=2e-4)
 
 
@@ -114,7 +129,7 @@ def test_even_energies_are_interpolated_as_any_others() -> None:
     theta = draws(300)
     parameters = (theta[:, 1:2], theta[:, 2:3], theta[:, 3:4])
     for size in (1, 4, 922):
-        energy = 0.31 * np.exp(comptonisation.STEP * np.arange(size))
+        energy = 0.31 * np.exp(kompaneets.STEP * np.arange(size))
         found = np.exp(comptonisation.ln_emitted(0.31, size, *parameters)) / energy
         np.testing.assert_allclose(found, comptonisation.density(energy, *parameters), rtol=1e-10)
 

@@ -14,13 +14,14 @@ import numpy as np
 from xspecnf.arrays import Array, like, namespace
 from xspecnf.physics import absorption, comptonisation
 from xspecnf.physics.comptonisation import GAMMA_LIMITS, KT_LIMITS
+from xspecnf.physics.kompaneets import STEP
 
 if TYPE_CHECKING:
     from xspecnf.observation import Observation
     from xspecnf.response import Response
 
 # The model's own grid: the part of 2000 logarithmic bins over 0.002-200 keV that NICER's response sees.
-MODEL_EDGES = 0.002 * np.exp(comptonisation.STEP * np.arange(679, 1602))
+MODEL_EDGES = 0.002 * np.exp(STEP * np.arange(679, 1602))
 # What the tables hold: name, column, lowest and highest value.
 LIMITS = (
     ("nH", 0, 0.0, 1e4),
@@ -29,7 +30,7 @@ LIMITS = (
     ("kT_disk", 3, *KT_LIMITS),
     ("norm", 4, 0.0, 1e30),
 )
-BIN_WIDTH_MAX = 1.001 * comptonisation.STEP  # in ln E; wider bins are integrated in parts
+BIN_WIDTH_MAX = 1.001 * STEP  # in ln E; wider bins are integrated in parts
 ROUNDING = 1e-6  # of a bin's width, in parts of itself
 
 
@@ -90,11 +91,11 @@ def _in_narrow_bins(theta: Array, edges: np.ndarray) -> Array:
     if not _even(edges):
         width = like(np.diff(edges), theta)
         return norm * width * comptonisation.density(like(energy, theta), *emission) * xp.exp(ln_transmission)
-    relative_width = 2 * math.sinh(comptonisation.STEP / 2)
+    relative_width = 2 * math.sinh(STEP / 2)
     ln_emitted = comptonisation.ln_emitted(energy[0], len(energy), *emission)
     return norm * relative_width * xp.exp(ln_emitted + ln_transmission)
 
 
 def _even(edges: np.ndarray) -> bool:
     """Whether the bins are the tables' own, STEP wide in ln E."""
-    return bool(np.abs(np.diff(np.log(edges)) / comptonisation.STEP - 1).max() < ROUNDING)
+    return bool(np.abs(np.diff(np.log(edges)) / STEP - 1).max() < ROUNDING)
