@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xspecnf.backends.base import Place
+from xspecnf.errors import InputError
 from xspecnf.observation import Observation, read_observation
 from xspecnf.posterior import Posterior
 from xspecnf.window import in_order
@@ -79,6 +80,12 @@ def check_draw(samples: int, seed: int) -> None:
         raise ValueError(f"samples must be at least 1, got {samples}")
     if seed < 0:
         raise ValueError(f"seed must not be negative, got {seed}")
+
+
+def check_good(obs: Observation) -> None:
+    """Raise InputError for an observation without a good bin."""
+    if not obs.good.any():
+        raise InputError(f"{obs.name}: every bin holds channels of bad quality; nothing is left to infer from")
 
 
 def run_all(

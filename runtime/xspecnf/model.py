@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from xspecnf import physics
 from xspecnf.adaptive import PILOT, refine_draws
 from xspecnf.backends import Backend
 from xspecnf.backends.onnx import OnnxBackend, ProviderName
-from xspecnf.batch import WINDOW, Failure, Job, check_draw, run_all
+from xspecnf.batch import WINDOW, Failure, Job, check_draw, check_good, run_all
 from xspecnf.bestfit import BestFit, fit
 from xspecnf.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
 from xspecnf.errors import InputError
@@ -28,6 +29,9 @@ from xspecnf.predictive import check_draws, predictive_check
 from xspecnf.response import Response
 from xspecnf.sampling import Draws, draw
 from xspecnf.target import Target
+
+if TYPE_CHECKING:
+    from xspecnf.bulk import Samples
 
 Float64 = NDArray[np.float64]
 
@@ -91,8 +95,7 @@ class Model:
             InputError: no bin is good, or the network places the whole posterior outside the prior.
         """
         check_draw(samples, seed)
-        if not obs.good.any():
-            raise InputError(f"{obs.name}: every bin holds channels of bad quality; nothing is left to infer from")
+        check_good(obs)
         started = time.perf_counter()
         context = self._context(obs)
         network = partial(self._draw, obs, context, np.random.default_rng(seed))
@@ -124,6 +127,34 @@ class Model:
             seconds=time.perf_counter() - started,
             notes=obs.notes,
         )
+
+    def sample(
+        self, observations: Iterable[Observation], samples: int = 1000, seed: int = 0, threads: int | None = None
+    ) -> Iterator[Samples]:
+        """The network's samples of many observations, as fast as it gives them: no exact physics, no verdict.
+
+        For populations: what :meth:`infer` computes beyond theta and log_prob, and what says whether to believe them,
+        costs more than the samples. Observations are taken from the iterable as their turn comes.
+
+        Args:
+            observations: on the bundle's grid.
+            samples: of each, at least 1.
+            seed: of the noise, which differs between observations and depends on nothing but seed and counts.
+            threads: by default one a core.
+
+        Yields:
+            theta (S, 5) and log_prob (S,) of each observation, in order; see :class:`xspecnf.bulk.Samples`.
+
+        Raises:
+            ValueError: fewer than one sample or thread, or a negative seed.
+            InputError: when its turn comes, an observation without a good bin.
+        """
+        from xspecnf.bulk import sample_all
+
+        check_draw(samples, seed)
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads must be at least 1, got {threads}")
+        return sample_all(self.backend, self.bundle.parameters, observations, samples, seed, threads)
 
     def infer_many(
         self,

@@ -7,6 +7,7 @@ the prior: q'(u) = q(u)/a inside, with the acceptance a estimated from all the d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +15,13 @@ from numpy.typing import NDArray
 
 from xspecnf.backends.base import Backend, Float32
 
+Float64 = NDArray[np.float64]
+
 CALL_SAMPLES = 2000
-"""Samples per call of the flow: the fastest size measured, and it bounds memory."""
+"""Samples per call of the flow, of one spectrum or of several: the fastest size measured, and it bounds memory."""
+
+CUDA_CALL_SAMPLES = 200_000
+"""The same on a GPU, which starts thousands of kernels a call: a guess from their number, not a measurement."""
 
 MAX_ROUNDS = 10
 """At most this many times the wanted number is drawn before giving up on a posterior that lies outside the prior."""
@@ -31,32 +37,57 @@ class Draws:
         acceptance: fraction of the raw draws that fell inside the prior.
     """
 
-    u: NDArray[np.float64]
-    log_q: NDArray[np.float64]
+    u: Float64
+    log_q: Float64
     acceptance: float
+
+
+def call_samples(backend: Backend) -> int:
+    """Samples per call of the flow where the backend runs."""
+    return CUDA_CALL_SAMPLES if backend.provider == "cuda" else CALL_SAMPLES
 
 
 def draw(backend: Backend, context: Float32, samples: int, rng: np.random.Generator) -> Draws:
     """Draw `samples` points inside the prior for one spectrum's context (C,); the generator's state fixes them."""
-    rounds: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
-    kept = 0
-    while kept < samples and len(rounds) < MAX_ROUNDS:
-        noise = rng.standard_normal((samples, 5), dtype=np.float32)
-        u, log_q = _run_flow(backend, context, noise)
-        inside = np.isfinite(log_q) & np.all((u >= 0) & (u <= 1), axis=1)
-        rounds.append((u[inside], log_q[inside]))
-        kept += int(inside.sum())
-    acceptance = kept / (samples * max(len(rounds), 1))
-    u = np.concatenate([part for part, _ in rounds])[:samples]
-    log_q = np.concatenate([part for _, part in rounds])[:samples]
-    return Draws(u, log_q - np.log(acceptance) if kept else log_q, acceptance)
+    return draw_each(backend, context[None], samples, [rng])[0]
 
 
-def _run_flow(backend: Backend, context: Float32, noise: Float32) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    parts = [
-        backend.sample(context[None], noise[None, start : start + CALL_SAMPLES])
-        for start in range(0, len(noise), CALL_SAMPLES)
-    ]
-    u = np.concatenate([theta[0] for theta, _ in parts])
-    log_q = np.concatenate([log_prob[0] for _, log_prob in parts])
-    return u.astype(np.float64), log_q.astype(np.float64)
+def draw_each(backend: Backend, contexts: Float32, samples: int, rngs: Sequence[np.random.Generator]) -> list[Draws]:
+    """Draw `samples` points inside the prior for each of the contexts (B, C), whose generators fix them."""
+    rounds: list[list[tuple[Float64, Float64]]] = [[] for _ in rngs]
+    lacking = list(range(len(rngs)))
+    while lacking and len(rounds[lacking[0]]) < MAX_ROUNDS:
+        u, log_q = _run_flow(backend, contexts[lacking], samples, [rngs[k] for k in lacking])
+        inside = np.isfinite(log_q) & np.all((u >= 0) & (u <= 1), axis=2)
+        for k, row, row_log_q, kept in zip(lacking, u, log_q, inside, strict=True):
+            rounds[k].append((row[kept], row_log_q[kept]))
+        lacking = [k for k in lacking if _size(rounds[k]) < samples]
+    return [_truncated(parts, samples) for parts in rounds]
+
+
+def _truncated(rounds: list[tuple[Float64, Float64]], samples: int) -> Draws:
+    """The first of the draws inside the prior of all rounds, each of which made `samples` raw ones."""
+    acceptance = _size(rounds) / (samples * len(rounds))
+    u, log_q = (np.concatenate(parts)[:samples] for parts in zip(*rounds, strict=True))
+    return Draws(u, log_q - np.log(acceptance) if acceptance else log_q, acceptance)
+
+
+def _size(rounds: list[tuple[Float64, Float64]]) -> int:
+    return sum(len(u) for u, _ in rounds)
+
+
+def _run_flow(
+    backend: Backend, contexts: Float32, samples: int, rngs: Sequence[np.random.Generator]
+) -> tuple[Float64, Float64]:
+    """Raw draws (B, S, 5) and their log densities (B, S)."""
+    u, log_q = np.empty((len(rngs), samples, 5)), np.empty((len(rngs), samples))
+    most = call_samples(backend)
+    together = max(1, most // samples)
+    for first in range(0, len(rngs), together):
+        rows = slice(first, first + together)
+        for start in range(0, samples, most):
+            part = slice(start, min(start + most, samples))
+            shape = (part.stop - start, 5)
+            noise = np.stack([rng.standard_normal(shape, dtype=np.float32) for rng in rngs[rows]])
+            u[rows, part], log_q[rows, part] = backend.sample(contexts[rows], noise)
+    return u, log_q
