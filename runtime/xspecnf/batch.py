@@ -42,6 +42,7 @@ class Job:
         background: background file in place of the header's; "none" for none on purpose.
         systematic: fractional systematic error in place of the file's own.
         reference_response: take the bundle's response where the files give none.
+        keep_observation: leave it in the results.
 
     Raises:
         ValueError: fewer than one sample, a negative seed, or a systematic error outside [0, 1).
@@ -55,6 +56,7 @@ class Job:
     background: str | Path | None = None
     systematic: float | None = None
     reference_response: bool = False
+    keep_observation: bool = False
 
     def __post_init__(self) -> None:
         check_draw(self.samples, self.seed)
@@ -118,7 +120,8 @@ def run_one(model: Model, path: str | Path, job: Job) -> Posterior | Failure:
     """Read one file and infer; whatever goes wrong with it comes back as a Failure, so that a batch goes on."""
     try:
         obs = job.read(path, model)
-        return replace(model.infer(obs, job.samples, job.seed, job.refine), file=str(path))
+        posterior = model.infer(obs, job.samples, job.seed, job.refine)
+        return replace(posterior, file=str(path), observation=obs if job.keep_observation else None)
     except Exception as error:  # a file that breaks an assumption of ours must not stop the other files either
         return Failure(str(path), error)
 

@@ -15,3 +15,7 @@ class BundleError(XspecnfError):
 
 class ProviderError(XspecnfError):
     """A compute provider that was asked for by name and is not available here."""
+
+
+class MissingExtraError(XspecnfError):
+    """A package that is not installed, and the extra that brings it."""

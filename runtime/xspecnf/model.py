@@ -126,6 +126,7 @@ class Model:
             diagnostics=diagnose(obs, fit, check, edges, draws.acceptance, self.bundle, context, refined),
             seconds=time.perf_counter() - started,
             notes=obs.notes,
+            observation=obs,
         )
 
     def sample(
@@ -170,6 +171,7 @@ class Model:
         background: str | Path | None = None,
         systematic: float | None = None,
         reference_response: bool = False,
+        keep_observation: bool = False,
     ) -> Iterator[Posterior | Failure]:
         """Read and infer many files; results come in the order of `paths`, a bad file yields a :class:`Failure`.
 
@@ -181,11 +183,12 @@ class Model:
             window: so many files at most are handed to the executor or wait to be yielded; more than its workers.
             rmf, arf, background, systematic: as for :func:`xspecnf.read_observation`, the same for every file.
             reference_response: take the bundle's response where the files give none.
+            keep_observation: leave it in the results, megabytes each: chain files are made from it.
 
         Raises:
             ValueError: an argument outside its range, before anything is read.
         """
-        job = Job(samples, seed, refine, rmf, arf, background, systematic, reference_response)
+        job = Job(samples, seed, refine, rmf, arf, background, systematic, reference_response, keep_observation)
         return run_all(self, paths, job, executor, window)
 
     def fit(self, obs: Observation, seed: int = 0) -> BestFit:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,13 @@ from xspecnf.parameters import Parameter
 from xspecnf.verdict import Flag, Level
 
 if TYPE_CHECKING:
+    from xspecnf.observation import Observation
     from xspecnf.predictive import PredictiveCheck
 
 Float64 = NDArray[np.float64]
+
+STATISTIC_CHUNK = 1000
+"""Samples whose spectra are held in memory at once."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ class Marginal:
     unit: str
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Posterior:
     """Weighted posterior samples of one observation.
 
@@ -116,6 +120,9 @@ class Posterior:
         diagnostics: verdict, effective sample size, evidence.
         seconds: wall time of the inference, reading of files not included.
         notes: what the reading of the files had to assume.
+        statistic: (S,) PGSTAT of every sample, -2 ln L; None until :meth:`with_statistic` was asked for it.
+        observation: what it was inferred from; None of one that was loaded, or that came out of a batch, whose
+            responses would fill the memory.
 
     Raises:
         ValueError: the arrays' shapes disagree, or the weights are not normalised.
@@ -132,9 +139,13 @@ class Posterior:
     diagnostics: Diagnostics
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    statistic: Float64 | None = None
+    observation: Observation | None = None
 
     def __post_init__(self) -> None:
         size = len(self.theta)
+        if self.statistic is not None and self.statistic.shape != (size,):
+            raise ValueError(f"statistic {self.statistic.shape} must be ({size},)")
         if self.theta.shape != (size, len(self.parameters)) or size == 0:
             raise ValueError(f"theta has shape {self.theta.shape}, expected (S > 0, {len(self.parameters)})")
         if self.log_prob.shape != (size,) or self.weights.shape != (size,):
@@ -154,15 +165,81 @@ class Posterior:
             for parameter, column in zip(self.parameters, self.theta.T, strict=True)
         }
 
-    def save(self, path: str | Path) -> None:
-        """Write to `path` in the format that its suffix names: .json (summary and samples) or .csv (samples).
+    def with_statistic(self) -> Posterior:
+        """This posterior with `statistic` known, by the exact physics where it was not.
 
         Raises:
-            ValueError: a suffix that no format has.
+            ValueError: neither the statistic nor the observation is here.
+        """
+        if self.statistic is not None:
+            return self
+        if self.observation is None:
+            raise ValueError(
+                f"{self.file}: the statistic of the samples is not known, nor the observation to compute it from; "
+                "infer again, in a batch with keep_observation=True"
+            )
+        from xspecnf.physics import expected_counts
+        from xspecnf.statistics import log_likelihood
+
+        obs = self.observation
+        chunks = np.split(self.theta, range(STATISTIC_CHUNK, len(self.theta), STATISTIC_CHUNK))
+        values = [-2 * log_likelihood(expected_counts(theta, obs), obs) for theta in chunks]
+        return replace(self, statistic=np.concatenate(values))
+
+    def equally_weighted(self) -> Posterior:
+        """As many samples of equal weight, in random order: those of this one, repeated or left out by their weights.
+
+        Systematic resampling: a sample of weight w comes floor(S w) or ceil(S w) times. The seed fixes the choice.
+        """
+        size = len(self.weights)
+        if np.all(self.weights == self.weights[0]):
+            return self
+        rng = np.random.default_rng([self.seed, 3])
+        places = (rng.random() + np.arange(size)) / size
+        index = rng.permutation(np.searchsorted(np.cumsum(self.weights)[:-1], places))
+        return replace(
+            self,
+            theta=self.theta[index],
+            log_prob=self.log_prob[index],
+            weights=np.full(size, 1 / size),
+            statistic=None if self.statistic is None else self.statistic[index],
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write to `path` in the format that its suffix names.
+
+        .npz and .json hold everything but the observation, and :meth:`load` reads them; .fits is an XSPEC chain, .nc
+        ArviZ's InferenceData, both equally weighted; .csv the weighted samples.
+
+        Raises:
+            ValueError: a suffix that no format has, or a chain of a posterior whose statistic cannot be computed.
+            MissingExtraError: .nc without the packages of the extra.
         """
         from xspecnf import formats
 
         formats.save(self, Path(path))
+
+    @staticmethod
+    def load(path: str | Path) -> Posterior:
+        """Read what :meth:`save` wrote as .npz or .json; the same posterior without its observation.
+
+        Raises:
+            ValueError: a suffix of no format that holds a whole posterior.
+            InputError: a file that is none, or damaged.
+        """
+        from xspecnf import formats
+
+        return formats.load(Path(path))
+
+    def to_arviz(self) -> Any:
+        """The equally weighted samples as ArviZ's InferenceData (a DataTree from its version 1 on).
+
+        Raises:
+            MissingExtraError: ArviZ is not installed.
+        """
+        from xspecnf.formats import netcdf
+
+        return netcdf.inference_data(self)
 
     def __repr__(self) -> str:
         lines = [

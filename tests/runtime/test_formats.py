@@ -1,22 +1,34 @@
-"""Files that are written say the same as the posterior in memory."""
+"""Files that are written say the same as the posterior in memory, to the programs that they are for."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from xspecnf.errors import InputError, MissingExtraError
 from xspecnf.formats.json import record
 from xspecnf.model import load_model
 from xspecnf.observation import Observation
 from xspecnf.posterior import Posterior
+from xspecnf.statistics import log_likelihood
+
+ARVIZ = pytest.mark.filterwarnings("ignore:\\s*ArviZ is undergoing:FutureWarning")
 
 
 @pytest.fixture(scope="module")
 def post(tiny_bundle: Path, synthetic: Observation) -> Posterior:
     return load_model(tiny_bundle, "cpu").infer(synthetic, samples=50, seed=3)
+
+
+@pytest.fixture(scope="module")
+def weighted(post: Posterior) -> Posterior:
+    """As `post`, with weights that grow from sample to sample."""
+    weights = np.arange(50.0)
+    return replace(post, weights=weights / weights.sum())
 
 
 def test_csv_holds_every_sample_exactly(post: Posterior, tmp_path: Path) -> None:
@@ -49,6 +61,130 @@ def test_the_record_has_the_documented_keys(post: Posterior) -> None:
 
 
 def test_an_unknown_suffix_names_the_known_ones(post: Posterior, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"'\.txt'; use one of \.json, \.csv"):
+    with pytest.raises(ValueError, match=r"'\.txt'; use one of \.json, \.csv, \.npz, \.fits, \.nc"):
         post.save(tmp_path / "post.txt")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".json"])
+@pytest.mark.parametrize("known", [False, True])
+def test_saving_and_loading_is_the_identity(weighted: Posterior, tmp_path: Path, suffix: str, known: bool) -> None:
+    """Also of numbers that are none, and of text beyond ASCII."""
+    odd = replace(
+        weighted.with_statistic() if known else weighted,
+        file="Γ.pha",
+        fit=replace(weighted.fit, best=np.inf, value=np.nan),
+        notes=("float nan of a note", "ν"),
+    )
+    odd.save(tmp_path / f"post{suffix}")
+    loaded = Posterior.load(tmp_path / f"post{suffix}")
+    for name in ("theta", "log_prob", "weights", "statistic"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(odd, name))
+    for name in ("file", "model", "seed", "parameters", "diagnostics", "seconds", "notes"):
+        assert getattr(loaded, name) == getattr(odd, name)
+    assert repr(loaded.fit) == repr(odd.fit)  # NaN is not equal to itself
+    assert loaded.observation is None
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".json"])
+def test_a_damaged_file_is_named(post: Posterior, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"post{suffix}"
+    post.save(path)
+    whole = path.read_bytes()
+    for damaged in (b"", b"[]", whole[: len(whole) // 2]):
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match=f"post{suffix}: not a posterior that xspecnf saved"):
+            Posterior.load(path)
+
+
+def test_a_later_version_of_the_format_is_refused(post: Posterior, tmp_path: Path) -> None:
+    path = tmp_path / "post.json"
+    post.save(path)
+    path.write_text(path.read_text().replace('"version": 1', '"version": 2'))
+    with pytest.raises(InputError, match="version 2 of the format, this xspecnf reads 1"):
+        Posterior.load(path)
+
+
+def test_npz_needs_no_pickle(post: Posterior, tmp_path: Path) -> None:
+    post.save(tmp_path / "post.npz")
+    with np.load(tmp_path / "post.npz", allow_pickle=False) as content:
+        np.testing.assert_array_equal(content["theta"], post.theta)
+        assert json.loads(str(content["state"]))["model"] == "tiny"
+
+
+def test_a_chain_is_what_xspec_loads(weighted: Posterior, tmp_path: Path) -> None:
+    """What XSPEC's reader checks: the extension, the type's keywords, doubles, the labels, units as in model.dat."""
+    from astropy.io import fits
+
+    weighted.save(tmp_path / "chain.fits")
+    with fits.open(tmp_path / "chain.fits") as file:
+        header, names = file["CHAIN"].header, file["CHAIN"].columns.names
+        formats, units = file["CHAIN"].columns.formats, file["CHAIN"].columns.units
+    assert names == ["nH__1", "Gamma__2", "FracSctr__3", "T_max__6", "norm__7", "FIT_STATISTIC"]
+    assert set(formats) == {"D"}
+    assert units == ["10^22", "", "", "keV", "", ""]
+    assert (header["CHAINTYP"], header["TEMPR001"], header["STROW001"]) == ("MetropolisHastings", 1.0, 1)
+    assert header["NAXIS2"] == 50
+
+
+def test_every_row_of_a_chain_has_its_own_statistic(
+    weighted: Posterior, synthetic: Observation, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    from astropy.table import Table
+
+    weighted.save(tmp_path / "chain.fits")
+    table = Table.read(tmp_path / "chain.fits", hdu="CHAIN")
+    theta = np.column_stack([table[name] for name in table.colnames[:5]])
+    counts = load_model(tiny_bundle, "cpu").expected_counts(theta, synthetic)
+    np.testing.assert_allclose(table["FIT_STATISTIC"], -2 * log_likelihood(counts, synthetic), rtol=1e-10)
+
+
+def test_the_statistic_does_not_depend_on_how_it_is_cut(post: Posterior, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = post.with_statistic().statistic
+    monkeypatch.setattr("xspecnf.posterior.STATISTIC_CHUNK", 7)
+    np.testing.assert_allclose(post.with_statistic().statistic, whole, rtol=1e-10)  # type: ignore[arg-type]
+
+
+def test_a_chain_without_observation_is_refused_before_it_is_written(post: Posterior, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="keep_observation=True"):
+        replace(post, observation=None).save(tmp_path / "chain.fits")
+    assert list(tmp_path.iterdir()) == []
+
+
+@ARVIZ
+def test_arviz_reads_the_netcdf_file(weighted: Posterior, synthetic: Observation, tmp_path: Path) -> None:
+    arviz = pytest.importorskip("arviz")
+    weighted.save(tmp_path / "post.nc")
+    data = arviz.from_netcdf(tmp_path / "post.nc")
+    equal = weighted.with_statistic().equally_weighted()
+    assert data["posterior"].sizes == {"chain": 1, "draw": 50}
+    np.testing.assert_array_equal(data["posterior"]["kT_disk"][0], equal.theta[:, 3])
+    assert data["posterior"]["kT_disk"].attrs["units"] == "keV"
+    np.testing.assert_array_equal(data["sample_stats"]["pgstat"][0], equal.statistic)
+    np.testing.assert_array_equal(data["observed_data"]["counts"], synthetic.counts)
+    assert float(data["constant_data"]["exposure"]) == synthetic.exposure
+
+
+@ARVIZ
+def test_arviz_object_without_the_observation(weighted: Posterior) -> None:
+    arviz = pytest.importorskip("arviz")
+    data = replace(weighted, observation=None).to_arviz()
+    assert set(data.groups()) == {"posterior", "sample_stats"}
+    summary = arviz.summary(data, kind="stats")
+    assert summary.loc["Gamma", "mean"] == pytest.approx(weighted.summary()["Gamma"].mean, abs=0.05)
+
+
+def test_a_missing_package_is_named_with_its_extra(
+    post: Posterior, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "h5netcdf", None)
+    with pytest.raises(MissingExtraError, match=r"NetCDF needs h5netcdf.*pip install 'xspecnf\[netcdf\]'"):
+        post.save(tmp_path / "post.nc")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_batch_keeps_observations_on_request(tiny_bundle: Path, example: Path, keep: bool) -> None:
+    (result,) = load_model(tiny_bundle, "cpu").infer_many([example], samples=5, keep_observation=keep)
+    assert isinstance(result, Posterior)
+    assert (result.observation is not None) is keep

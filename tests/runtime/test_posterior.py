@@ -49,6 +49,28 @@ def test_weights_act_as_repetitions() -> None:
         assert getattr(weighted, name) == pytest.approx(getattr(repeated, name), abs=5e-3)
 
 
+def test_resampling_repeats_by_weight() -> None:
+    """Systematic resampling: floor or ceiling of S w copies, and the arrays stay together."""
+    post = posterior(400)
+    weights = np.random.default_rng(5).exponential(size=400)
+    weighted = replace(post, weights=weights / weights.sum(), statistic=np.arange(400.0))
+    equal = weighted.equally_weighted()
+    assert equal.statistic is not None
+    index = equal.statistic.astype(int)
+    copies = np.bincount(index, minlength=400)
+    expected = 400 * weighted.weights
+    assert np.all((copies >= np.floor(expected - 1e-9)) & (copies <= np.ceil(expected + 1e-9)))
+    np.testing.assert_array_equal(equal.theta, post.theta[index])
+    np.testing.assert_array_equal(equal.log_prob, post.log_prob[index])
+    np.testing.assert_array_equal(equal.weights, np.full(400, 1 / 400))
+    assert np.corrcoef(index, np.arange(400))[0, 1] < 0.2  # shuffled: the order of rows means nothing
+
+
+def test_equal_weights_are_left_alone() -> None:
+    post = posterior()
+    assert post.equally_weighted() is post
+
+
 def test_a_single_sample_is_its_own_summary() -> None:
     m = marginal(np.array([2.5]), np.array([1.0]), "keV")
     assert (m.median, m.q16, m.q84, m.mean, m.std, m.unit) == (2.5, 2.5, 2.5, 2.5, 0.0, "keV")
@@ -69,6 +91,7 @@ def test_summary_names_and_units_follow_theta() -> None:
         ({"theta": np.ones((0, 5)), "log_prob": np.ones(0), "weights": np.ones(0)}, "theta has shape"),
         ({"log_prob": np.ones(3)}, "log_prob"),
         ({"weights": np.ones(400)}, "sum to 1"),
+        ({"statistic": np.ones(399)}, "statistic"),
         ({"weights": np.r_[-1.0, 2.0, np.zeros(398)]}, "non-negative"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A posterior as JSON: the summary object that the command line prints, and in a file the samples with it."""
+"""A posterior as JSON: the summary object that the command line prints, and in a file the samples and all the rest."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from xspecnf.atomic import write_atomically
+from xspecnf.errors import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from xspecnf.bestfit import BestFit
@@ -68,14 +70,27 @@ def fit_record(best: BestFit, profiles: Sequence[Profile] = (), outputs: Sequenc
 
 
 def write(posterior: Posterior, path: Path) -> None:
-    """Write the summary and, under "chain", theta (S x 5), log_prob and weights."""
-    chain = {
-        "names": list(posterior.names),
-        "theta": posterior.theta.tolist(),
-        "log_prob": posterior.log_prob.tolist(),
-        "weights": posterior.weights.tolist(),
-    }
-    write_atomically(path, json.dumps(record(posterior) | {"chain": chain}, allow_nan=False) + "\n")
+    """Write the summary; under "chain" theta (S x 5) and the arrays beside it; under "state" what else :func:`read`
+    needs.
+    """
+    from xspecnf.formats.state import arrays, state
+
+    chain = {"names": list(posterior.names)} | {name: values.tolist() for name, values in arrays(posterior).items()}
+    content = record(posterior) | {"chain": chain, "state": state(posterior)}
+    write_atomically(path, json.dumps(content, allow_nan=False) + "\n")
+
+
+def read(path: Path) -> Posterior:
+    """The posterior in `path`. Raises InputError where there is none, OSError where there is no file."""
+    from xspecnf.formats.state import ARRAYS, restored
+
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        chain, state = content["chain"], content["state"]
+        values = {name: np.array(chain[name], dtype=np.float64) for name in ARRAYS if name in chain}
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not a posterior that xspecnf saved ({error}); save it again") from error
+    return restored(path, state, values)
 
 
 def _fit(fit: Fit) -> dict[str, Any]:

@@ -1,0 +1,41 @@
+"""A whole posterior in numpy's own format: the arrays by name, the rest as a JSON text. Nothing is pickled."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xspecnf.atomic import write_atomically
+from xspecnf.errors import InputError
+
+if TYPE_CHECKING:
+    from xspecnf.posterior import Posterior
+
+
+def write(posterior: Posterior, path: Path) -> None:
+    """Write theta (S, 5), log_prob, weights and, where it is known, statistic (S,); "state" holds the rest."""
+    from xspecnf.formats.state import arrays, state
+
+    content = io.BytesIO()
+    members: dict[str, Any] = {"state": np.array(json.dumps(state(posterior), allow_nan=False)), **arrays(posterior)}
+    np.savez_compressed(content, **members)
+    write_atomically(path, content.getvalue())
+
+
+def read(path: Path) -> Posterior:
+    """The posterior in `path`. Raises InputError where there is none, OSError where there is no file."""
+    from xspecnf.formats.state import restored
+
+    file = io.BytesIO(path.read_bytes())  # numpy leaves a damaged file open
+    try:
+        with np.load(file, allow_pickle=False) as content:
+            values = {name: content[name] for name in content.files}
+        state = json.loads(str(values.pop("state")))
+    except (ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: not a posterior that xspecnf saved ({error}); save it again") from error
+    return restored(path, state, values)
