@@ -35,6 +35,19 @@ def table_like(make: Callable[[], np.ndarray], x: Array) -> Array:
     return _converted(make, namespace(x), x.dtype, getattr(x, "device", None))
 
 
+def table_windows(make: Callable[[], np.ndarray], x: Array, size: int) -> Array:
+    """All runs of `size` neighbours along the last axis of that table, (..., m - size + 1, size) of (..., m)."""
+    return _windows(make, namespace(x), x.dtype, getattr(x, "device", None), size)
+
+
+@lru_cache(maxsize=16)
+def _windows(make: Callable[[], np.ndarray], xp: ModuleType, dtype: Any, device: Any, size: int) -> Array:
+    table = _converted(make, xp, dtype, device)
+    if xp is np:
+        return np.lib.stride_tricks.sliding_window_view(table, size, axis=-1)
+    return table.unfold(-1, size, 1)
+
+
 @lru_cache(maxsize=16)
 def _converted(make: Callable[[], np.ndarray], xp: ModuleType, dtype: Any, device: Any) -> Array:
     return like(make(), np.empty(0, dtype) if xp is np else xp.empty(0, dtype=dtype, device=device))
@@ -60,10 +73,3 @@ def stencil(position: Array, size: int) -> tuple[Array, list[Array]]:
     first = xp.clip(xp.floor(position) - 1, 0, size - 4)
     weights = lagrange_weights(position - first)
     return as_index(first), weights
-
-
-def windows(values: Array, size: int) -> Array:
-    """All runs of `size` neighbours along the last axis, (..., m - size + 1, size) of (..., m), without a copy."""
-    if namespace(values) is np:
-        return np.lib.stride_tricks.sliding_window_view(values, size, axis=-1)
-    return values.unfold(-1, size, 1)

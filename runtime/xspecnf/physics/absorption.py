@@ -45,12 +45,12 @@ def cross_section(energy: np.ndarray) -> np.ndarray:
 class BinAverages:
     """The cross-section's distribution in each of n bins, sigma in 1e-22 cm^2.
 
-    mean, half_variance: (1, n). nh_max: 1e22 cm^-2, the column above which the variance's term is half the mean's in
-    some bin. uneven: indices (m,) of the bins that need samples; samples: (m, SAMPLES_PER_BIN) of them.
+    cumulants: (2, n) the mean negative, and half the variance. nh_max: 1e22 cm^-2, the column above which the variance's
+    term is half the mean's in some bin. uneven: indices (m,) of the bins that need samples; samples: (m,
+    SAMPLES_PER_BIN) of them.
     """
 
-    mean: np.ndarray
-    half_variance: np.ndarray
+    cumulants: np.ndarray
     nh_max: float
     uneven: np.ndarray
     samples: np.ndarray
@@ -65,17 +65,17 @@ def _bin_averages(edge_bytes: bytes) -> BinAverages:
     uneven = np.flatnonzero(np.abs(sigma / mean - 1).max(axis=0) > SMOOTH_SPREAD)
     half_variance[:, uneven] = 0.0
     nh_max = float(1 / np.max(2 * half_variance / mean + 1e-300))
-    return BinAverages(mean, half_variance, nh_max, uneven, sigma[:, uneven].T)
+    return BinAverages(np.concatenate([-mean, half_variance]), nh_max, uneven, sigma[:, uneven].T)
 
 
 def ln_transmission(nh: Array, energy_edges: np.ndarray) -> Array:
     """ln of the mean transmission in each bin: nh (S, 1) in 1e22 cm^-2, energy_edges (n+1,) keV; returns (S, n)."""
     xp = namespace(nh)
     bins = _bin_averages(np.asarray(energy_edges, dtype=float).tobytes())
-    cumulants = like(np.concatenate([-bins.mean, bins.half_variance]), nh)
+    cumulants = like(bins.cumulants, nh)
     result = xp.concatenate([nh, nh**2], axis=1) @ cumulants
     if (nh > bins.nh_max).any():  # nothing is left in the bins where the variance would win
-        result = xp.minimum(result, -nh * like(bins.mean / 2, nh))
+        result = xp.minimum(result, nh * cumulants[:1] / 2)
     seen = xp.exp(-nh[:, :, None] * like(bins.samples, nh)).mean(axis=2)
     result[:, bins.uneven] = xp.log(seen + TINY)
     return result

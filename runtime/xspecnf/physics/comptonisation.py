@@ -12,7 +12,7 @@ from importlib.resources import files
 
 import numpy as np
 
-from xspecnf.arrays import Array, as_index, lagrange_weights, like, namespace, stencil, table_like, windows
+from xspecnf.arrays import Array, as_index, lagrange_weights, like, namespace, stencil, table_windows
 from xspecnf.physics.kompaneets import CENTRES, FIRST_SEED_BIN, STEP
 
 # The table's nodes: Gamma, ln kT_disk and ln(E/kT_disk), the last two on the solver's grid.
@@ -75,8 +75,8 @@ def ln_emitted(first: float, size: int, gamma: Array, f_sc: Array, temperature: 
     left = xp.floor(position)
     strides = -(-size // Y_STRIDE)
     nodes = _at_nodes(as_index(left[:, 0]) - 1, strides + 4, gamma, f_sc, temperature)
-    energies = windows(nodes, 5) @ _stride_weights(position - left)
-    return energies.reshape(len(nodes), strides * Y_STRIDE)[:, :size]
+    stencils = xp.stack([nodes[:, k : k + strides] for k in range(5)], axis=2)
+    return (stencils @ _stride_weights(position - left)).reshape(len(nodes), strides * Y_STRIDE)[:, :size]
 
 
 def _stride_weights(offset: Array) -> Array:
@@ -94,7 +94,7 @@ def _stride_weights(offset: Array) -> Array:
 def _at_nodes(first: Array, size: int, gamma: Array, f_sc: Array, temperature: Array) -> Array:
     """ln of photons/cm^2/s per unit of ln E, direct and scattered, at `size` nodes of ln E/kT from first (S,) on."""
     xp = namespace(temperature)
-    direct = windows(table_like(_disc_table, temperature), size)[first]
+    direct = table_windows(_disc_table, temperature, size)[first]
     scattered = _scattered_at(first, size, gamma, temperature)
     return xp.log((1 - f_sc) * direct + f_sc * scattered) + 3 * xp.log(temperature)
 
@@ -106,6 +106,6 @@ def _scattered_at(first: Array, size: int, gamma: Array, temperature: Array) -> 
     t, t_weights = stencil(xp.log(temperature / KT_LIMITS[0]) / (KT_STRIDE * STEP), KT_NODES)
     four = like(np.arange(4), g)
     rows = (g + four)[:, :, None], (t + four)[:, None], first[:, None, None]
-    around = windows(table_like(_scattered_table, temperature), size)[rows]
+    around = table_windows(_scattered_table, temperature, size)[rows]
     weights = xp.concatenate(g_weights, axis=1)[:, :, None] * xp.concatenate(t_weights, axis=1)[:, None]
     return xp.exp((weights.reshape(-1, 1, 16) @ around.reshape(-1, 16, size))[:, 0])

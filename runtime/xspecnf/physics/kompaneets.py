@@ -1,7 +1,8 @@
 """The steady state of photons among hot electrons.
 
 The Kompaneets equation for the photon occupation u(x), x = E/511 keV, at the electron temperature theta = kT_e/511 keV,
-with photons injected as the disc emits them (q) and escaping at the rate beta x^2 u (Lightman & Zdziarski 1987, ApJ 319, 643; Zdziarski, Johnson & Magdziarz 1996, MNRAS 283, 193):
+with photons injected as the disc emits them (q) and escaping at the rate beta x^2 u (Lightman & Zdziarski 1987, ApJ
+319, 643; Zdziarski, Johnson & Magdziarz 1996, MNRAS 283, 193):
 
     d/dx[ c2 (theta u' + u) ] + q = beta x^2 u,        c2 = x^4/(1 + 4.6 x + 1.1 x^2)
     tau  = sqrt(2.25 + 3/(theta ((Gamma + 0.5)^2 - 2.25))) - 1.5

@@ -6,6 +6,7 @@ theta holds nH [1e22 cm^-2], Gamma, f_sc, kT_disk [keV] and norm [(R_in,km/D_10k
 """
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -43,22 +44,46 @@ def photons(theta: Array, energy_edges: np.ndarray) -> Array:
     """
     edges = np.asarray(energy_edges, dtype=float)
     _check(theta, edges)
-    parts = int(np.ceil(np.diff(np.log(edges)).max() / BIN_WIDTH_MAX))
-    fine = _in_narrow_bins(1.0 * theta, subdivided(edges, parts))
-    return fine if parts == 1 else fine.reshape(len(theta), len(edges) - 1, parts).sum(axis=2)
+    bins = _narrow_bins(edges.tobytes())
+    fine = _in_narrow_bins(1.0 * theta, bins)
+    return fine if bins.parts == 1 else fine.reshape(len(theta), -1, bins.parts).sum(axis=2)
 
 
 def _check(theta: Array, edges: np.ndarray) -> None:
-    """Raise ValueError for what :func:`photons` does not take."""
+    """Raise ValueError for what :func:`photons` does not take, but for the edges' values."""
     if theta.ndim != 2 or theta.shape[1] != 5:
         raise ValueError(f"theta must have the shape (S, 5), not {tuple(theta.shape)}")
-    ascending = edges.ndim == 1 and len(edges) > 1 and np.all(np.diff(edges) > 0)  # False for NaN
-    if not (ascending and edges[0] > 0.0019 and edges[-1] < 201):
-        raise ValueError("energy_edges must be ascending energies within 0.002-200 keV")
+    if edges.ndim != 1:
+        raise ValueError(f"energy_edges must have one dimension, not {edges.ndim}")
     for name, index, low, high in LIMITS:
         values = theta[:, index]
         if not ((values >= low) & (values <= high)).all():
             raise ValueError(f"theta: {name} must lie within {low:.4g} .. {high:.4g}")
+
+
+@dataclass(frozen=True)
+class NarrowBins:
+    """Bins so narrow that the unabsorbed density at the middle stands for the bin.
+
+    edges: (m+1,) keV. parts: how many of them make one of the bins that were asked for. even: whether they are the
+    tables' own, STEP wide in ln E.
+    """
+
+    edges: np.ndarray
+    parts: int
+    even: bool
+
+
+@lru_cache(maxsize=16)
+def _narrow_bins(edge_bytes: bytes) -> NarrowBins:
+    """Bins of energies as :func:`photons` takes them; ValueError for others."""
+    edges = np.frombuffer(edge_bytes)
+    ascending = len(edges) > 1 and np.all(np.diff(edges) > 0)  # False for NaN
+    if not (ascending and edges[0] > 0.0019 and edges[-1] < 201):
+        raise ValueError("energy_edges must be ascending energies within 0.002-200 keV")
+    parts = int(np.ceil(np.diff(np.log(edges)).max() / BIN_WIDTH_MAX))
+    fine = subdivided(edges, parts)
+    return NarrowBins(fine, parts, even=bool(np.abs(np.diff(np.log(fine)) / STEP - 1).max() < ROUNDING))
 
 
 def expected_counts(theta: Array, obs: "Observation") -> Array:
@@ -67,13 +92,15 @@ def expected_counts(theta: Array, obs: "Observation") -> Array:
     theta: (S, 5), numpy or torch. Returns (S, bins). The photon density counts as uniform inside each of the model's
     bins.
     """
-    return photons(theta, MODEL_EDGES) @ like(_folding_matrix(obs.response), theta) * obs.exposure
+    found = photons(theta, MODEL_EDGES)
+    precision = found.dtype if namespace(found) is np else np.dtype(np.float64)
+    return found @ like(_folding_matrix(obs.response, precision), found) * obs.exposure
 
 
 @lru_cache(maxsize=16)
-def _folding_matrix(response: "Response") -> np.ndarray:
+def _folding_matrix(response: "Response", precision: np.dtype) -> np.ndarray:
     """Counts/s in each bin per photon/cm^2/s in each of the model's bins [cm^2], (model bins, bins)."""
-    return response.rebinned(MODEL_EDGES).matrix
+    return response.rebinned(MODEL_EDGES).matrix.astype(precision)
 
 
 def subdivided(edges: np.ndarray, parts: int) -> np.ndarray:
@@ -82,20 +109,15 @@ def subdivided(edges: np.ndarray, parts: int) -> np.ndarray:
     return np.exp(np.interp(position, np.arange(len(edges)), np.log(edges))) if parts > 1 else edges
 
 
-def _in_narrow_bins(theta: Array, edges: np.ndarray) -> Array:
-    """As :func:`photons`, for bins so narrow that the unabsorbed density at the middle stands for the bin."""
+def _in_narrow_bins(theta: Array, bins: NarrowBins) -> Array:
+    """As :func:`photons`, for narrow bins."""
     xp = namespace(theta)
     nh, *emission, norm = (theta[:, k : k + 1] for k in range(5))
-    ln_transmission = absorption.ln_transmission(nh, edges)
-    energy = np.sqrt(edges[:-1] * edges[1:])
-    if not _even(edges):
-        width = like(np.diff(edges), theta)
+    ln_transmission = absorption.ln_transmission(nh, bins.edges)
+    energy = np.sqrt(bins.edges[:-1] * bins.edges[1:])
+    if not bins.even:
+        width = like(np.diff(bins.edges), theta)
         return norm * width * comptonisation.density(like(energy, theta), *emission) * xp.exp(ln_transmission)
     relative_width = 2 * math.sinh(STEP / 2)
     ln_emitted = comptonisation.ln_emitted(energy[0], len(energy), *emission)
     return norm * relative_width * xp.exp(ln_emitted + ln_transmission)
-
-
-def _even(edges: np.ndarray) -> bool:
-    """Whether the bins are the tables' own, STEP wide in ln E."""
-    return bool(np.abs(np.diff(np.log(edges)) / STEP - 1).max() < ROUNDING)
