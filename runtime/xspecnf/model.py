@@ -126,6 +126,7 @@ class Model:
             diagnostics=diagnose(obs, fit, check, edges, draws.acceptance, self.bundle, context, refined),
             seconds=time.perf_counter() - started,
             notes=obs.notes,
+            mjd=obs.mjd,
             observation=obs,
         )
 

@@ -4,6 +4,7 @@ Counts are summed over the channels of a bin. The background is scaled channel b
 areas, B' = r B with r = t_s BACKSCAL_s AREASCAL_s / (t_b BACKSCAL_b AREASCAL_b); its errors add in quadrature.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class Observation:
     exposure: s. energy_lo, energy_hi: keV, nominal.
     systematic: fractional error of the model. good: (bins,) bool, no channel of the bin is flagged.
     has_background: False where the background is zero for want of a file.
+    mjd: middle of the observation, NaN where the file does not tell.
     notes: what a user should know about where the numbers come from.
 
     Raises InputError when arrays disagree in shape, are not finite, counts or errors are negative, or the exposure
@@ -46,6 +48,7 @@ class Observation:
     response: Response
     has_background: bool = True
     notes: tuple[str, ...] = ()
+    mjd: float = math.nan
 
     def __post_init__(self) -> None:
         bins = (self.response.grid.bins,)
@@ -94,6 +97,7 @@ def read_observation(
         response=_scale_area(response, spectrum, grid),
         has_background=background_spectrum is not None,
         notes=(*spectrum.notes, *response_notes, *background_notes),
+        mjd=spectrum.mjd,
     )
 
 

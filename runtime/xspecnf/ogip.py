@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from xspecnf.dates import middle
 from xspecnf.errors import InputError
 from xspecnf.fitstable import Table, open_tables
 from xspecnf.grid import FloatArray, IntArray
@@ -25,6 +26,7 @@ class Spectrum:
     backscal, areascal: scale factors.
     exposure: s. channels: of the detector (DETCHANS).
     respfile, ancrfile, backfile: as in the header, '' where there is none.
+    mjd: middle of the observation, days of the file's time system, NaN where the file does not tell.
     notes: what a user should know about the reading.
     """
 
@@ -44,6 +46,7 @@ class Spectrum:
     respfile: str
     ancrfile: str
     backfile: str
+    mjd: float
     notes: tuple[str, ...]
 
 
@@ -103,6 +106,7 @@ def read_spectrum(path: str | Path) -> Spectrum:
             respfile=table.text("RESPFILE"),
             ancrfile=table.text("ANCRFILE"),
             backfile=table.text("BACKFILE"),
+            mjd=middle(table.header),
             notes=notes,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,6 +121,7 @@ class Posterior:
         diagnostics: verdict, effective sample size, evidence.
         seconds: wall time of the inference, reading of files not included.
         notes: what the reading of the files had to assume.
+        mjd: middle of the observation, NaN where the file does not tell.
         statistic: (S,) PGSTAT of every sample, -2 ln L; None until :meth:`with_statistic` was asked for it.
         observation: what it was inferred from; None of one that was loaded, or that came out of a batch, whose
             responses would fill the memory.
@@ -139,6 +141,7 @@ class Posterior:
     diagnostics: Diagnostics
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    mjd: float = math.nan
     statistic: Float64 | None = None
     observation: Observation | None = None
 

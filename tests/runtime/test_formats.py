@@ -75,12 +75,13 @@ def test_saving_and_loading_is_the_identity(weighted: Posterior, tmp_path: Path,
         file="Γ.pha",
         fit=replace(weighted.fit, best=np.inf, value=np.nan),
         notes=("float nan of a note", "ν"),
+        mjd=58198.5,
     )
     odd.save(tmp_path / f"post{suffix}")
     loaded = Posterior.load(tmp_path / f"post{suffix}")
     for name in ("theta", "log_prob", "weights", "statistic"):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(odd, name))
-    for name in ("file", "model", "seed", "parameters", "diagnostics", "seconds", "notes"):
+    for name in ("file", "model", "seed", "parameters", "diagnostics", "seconds", "notes", "mjd"):
         assert getattr(loaded, name) == getattr(odd, name)
     assert repr(loaded.fit) == repr(odd.fit)  # NaN is not equal to itself
     assert loaded.observation is None

@@ -32,6 +32,7 @@ def state(posterior: Posterior) -> dict[str, Any]:
             "diagnostics": asdict(posterior.diagnostics),
             "seconds": posterior.seconds,
             "notes": list(posterior.notes),
+            "mjd": posterior.mjd,
         }
     )
 
