@@ -8,15 +8,18 @@ from typing import Annotated
 import typer
 
 from xspecnf_cli.errors import FAILED, Debug, one_line, report, reported
+from xspecnf_cli.executors import executor
 from xspecnf_cli.options import (
     Arf,
     Background,
+    Jobs,
     JsonLines,
     ModelName,
     Observations,
     Provider,
     ResponseOption,
     Rmf,
+    Scheduler,
     Seed,
     Systematic,
     Where,
@@ -40,6 +43,8 @@ def infer(
         typer.Option("--refine/--no-refine", help="Make the posterior exact; by default for a single spectrum."),
     ] = None,
     provider: Where = Provider.auto,
+    jobs: Jobs = 1,
+    scheduler: Scheduler = None,
     output: Annotated[
         list[str] | None,
         typer.Option(metavar="FILE", help="Write the posterior (.json, .csv); repeatable; {stem}: the input's name."),
@@ -51,7 +56,7 @@ def infer(
     from xspecnf.formats import check_suffix
 
     outputs = Outputs.parse(output or [], observations, check_suffix)
-    with reported(debug):
+    with reported(debug), executor(jobs, scheduler) as workers:
         from xspecnf import Failure, load_model
         from xspecnf.formats.json import record
 
@@ -60,6 +65,7 @@ def infer(
             samples=samples,
             seed=seed,
             refine=len(observations) == 1 if refine is None else refine,
+            executor=workers,
             rmf=rmf,
             arf=arf,
             background=background,

@@ -38,6 +38,10 @@ Systematic = Annotated[
     float | None, typer.Option(min=0, max=0.5, help="Fractional systematic error, in place of the file's.")
 ]
 Where = Annotated[Provider, typer.Option(help="Where the networks run.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Processes that share the files.")]
+Scheduler = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler whose workers share the files; they see them.")
+]
 JsonLines = Annotated[bool, typer.Option("--json", help="One JSON object an observation on stdout.")]
 
 RealFolder = Annotated[
