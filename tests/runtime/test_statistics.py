@@ -105,6 +105,27 @@ def test_no_background_is_cash() -> None:
     assert pgstat(counts, model, np.zeros(4), np.zeros(4)) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("systematic", [0.0, 0.015])
+@pytest.mark.parametrize("error", [0.0, 1.0, 30.0])
+def test_single_precision_will_do_at_a_hundred_million_counts(systematic: float, error: float) -> None:
+    """A spectrum's statistic to 0.01, where a difference of one is one standard deviation."""
+    rng = np.random.default_rng(9)
+    model = 1e6 * 10 ** rng.uniform(-4, 0, (50, 240))
+    width = np.sqrt(model + 3 + error**2 + (systematic * model) ** 2)
+    counts = np.maximum(np.round(model + 3 + width * rng.standard_normal(model.shape)), 0)
+    arrays = (counts, model, np.full(240, 3.0), np.full(240, error))
+    single = pgstat(*(x.astype(np.float32) for x in arrays), systematic=systematic)
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single, pgstat(*arrays, systematic=systematic), atol=0.01)
+
+
+def test_a_model_beyond_all_reason_has_a_number_in_either_precision() -> None:
+    model, counts = np.full(240, 1e30), np.zeros(240)
+    for precision in (np.float32, np.float64):
+        arrays = (x.astype(precision) for x in (counts, model, np.full(240, 3.0), np.ones(240)))
+        assert 0 < pgstat(*arrays, systematic=0.1) < np.inf
+
+
 def test_a_perfect_model_has_no_statistic() -> None:
     counts = np.array([3.0, 50.0, 1e8])
     for error in (0.0, 4.0):
