@@ -117,7 +117,7 @@ def test_a_chain_is_what_xspec_loads(weighted: Posterior, tmp_path: Path) -> Non
     """What XSPEC's reader checks: the extension, the type's keywords, doubles, the labels, units as in model.dat."""
     from astropy.io import fits
 
-    weighted.save(tmp_path / "chain.fits")
+    replace(weighted, file="Γ.pha").save(tmp_path / "chain.fits")
     with fits.open(tmp_path / "chain.fits") as file:
         header, names = file["CHAIN"].header, file["CHAIN"].columns.names
         formats, units = file["CHAIN"].columns.formats, file["CHAIN"].columns.units

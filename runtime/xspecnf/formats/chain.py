@@ -38,7 +38,8 @@ def write(posterior: Posterior, path: Path) -> None:
     )
     # Without a temperature that holds from the first row on XSPEC refuses a chain of this type.
     table.header.update({"CHAINTYP": "MetropolisHastings", "TEMPR001": 1.0, "STROW001": 1})
-    table.header.add_history(f"xspecnf, model {posterior.model}, seed {posterior.seed}, of {Path(posterior.file).name}")
+    file = Path(posterior.file).name.encode("ascii", "replace").decode()  # all that a FITS header takes
+    table.header.add_history(f"xspecnf, model {posterior.model}, seed {posterior.seed}, of {file}")
     table.header.add_history("TBabs(simplcutx(ezdiskbb)), abund wilm, ReflFrac 0, kT_e 100 keV frozen")
     content = io.BytesIO()
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(content)

@@ -1,0 +1,149 @@
+"""The table of a batch: what other programs read in it, and what a stopped batch leaves."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.io import fits
+from astropy.table import Table
+
+from xspecnf.errors import InputError, MissingExtraError
+from xspecnf.formats.catalogue import Catalogue
+from xspecnf.formats.columns import failed, row
+from xspecnf.model import load_model
+from xspecnf.observation import Observation
+from xspecnf.parameters import BHB_PARAMETERS
+from xspecnf.posterior import Posterior
+
+SUFFIXES = (".ecsv", ".fits", ".parquet")
+
+
+@pytest.fixture(scope="module")
+def post(tiny_bundle: Path, synthetic: Observation) -> Posterior:
+    return replace(load_model(tiny_bundle, "cpu").infer(synthetic, samples=50, seed=3), file="Γ/a.pha", mjd=58198.25)
+
+
+@pytest.fixture(scope="module", params=SUFFIXES)
+def path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, post: Posterior) -> Path:
+    """A finished table of two results and a failure."""
+    path = tmp_path_factory.mktemp("catalogue") / f"batch{request.param}"
+    with _open(path) as catalogue:
+        catalogue.append(row(post))
+        catalogue.append(failed("bad.pha", "no FITS file"))
+        catalogue.append(row(replace(post, file="c.pha")))
+    return path
+
+
+def _open(path: Path, settings: str = "seed=3") -> Catalogue:
+    return Catalogue(path, BHB_PARAMETERS, settings)
+
+
+def test_astropy_reads_rows_units_and_failures(path: Path, post: Posterior) -> None:
+    table = Table.read(path, **({"hdu": 1} if path.suffix == ".fits" else {}))
+    summary = post.summary()
+    assert list(table["file"]) == [post.file, "bad.pha", "c.pha"]
+    assert table["nH"][0] == summary["nH"].median
+    assert table["norm_q84"][2] == summary["norm"].q84
+    assert table["mjd"][0] == 58198.25
+    assert table["pgstat"][0] == post.fit.value
+    assert not np.isfinite(np.ma.filled(table["nH"][1], np.nan))
+    assert list(table["error"].filled("") if hasattr(table["error"], "filled") else table["error"])[1] == "no FITS file"
+    assert (1 * u.Unit(table["nH"].unit)).to("cm-2").value == pytest.approx(1e22)
+    assert (1 * u.Unit(table["norm"].unit)).to("km2 kpc-2").value == pytest.approx(0.01)
+    assert table["kT_disk"].unit == u.keV
+
+
+def test_pandas_reads_parquet(path: Path, post: Posterior) -> None:
+    pandas = pytest.importorskip("pandas")
+    if path.suffix != ".parquet":
+        pytest.skip("the other formats are astropy's")
+    frame = pandas.read_parquet(path)
+    assert frame.loc[frame["file"] == "c.pha", "Gamma"].item() == post.summary()["Gamma"].median
+
+
+def test_a_fits_table_is_standard(path: Path) -> None:
+    if path.suffix != ".fits":
+        pytest.skip("of FITS alone")
+    with fits.open(path) as file:
+        file.verify("exception")
+        assert file[1].columns["nH"].unit == "10**22 cm-2"
+
+
+def test_an_opened_table_knows_what_is_done(path: Path, post: Posterior) -> None:
+    """A failure is tried again, its row is replaced, and nothing else changes."""
+    catalogue = _open(path)
+    assert post.file in catalogue
+    assert "c.pha" in catalogue
+    assert "bad.pha" not in catalogue
+    before = catalogue.table()
+    copy = path.with_name(f"copy{path.suffix}")
+    copy.write_bytes(path.read_bytes())
+    with _open(copy) as again:
+        again.append(row(replace(post, file="bad.pha")))
+    after = _open(copy).table()
+    assert list(after["file"]) == list(before["file"])
+    assert after["nH"][1] == after["nH"][0]
+    for name in before.colnames:
+        np.testing.assert_array_equal(after[name][[0, 2]], before[name][[0, 2]])
+
+
+def test_other_settings_are_refused(path: Path) -> None:
+    with pytest.raises(InputError, match="made with 'seed=3', not with 'seed=4'"):
+        _open(path, "seed=4")
+
+
+def test_no_journal_is_left(path: Path) -> None:
+    assert not list(path.parent.glob("*.journal*"))
+
+
+def test_a_killed_batch_loses_nothing_but_a_torn_line(tmp_path: Path, post: Posterior) -> None:
+    path = tmp_path / "batch.ecsv"
+    with _open(tmp_path / "running.ecsv") as running:
+        running.append(row(post))
+        found = running.journal.read_text()
+    _open(path).journal.write_text(found + '{"file": "c.pha", "err')
+    with _open(path) as catalogue:
+        assert post.file in catalogue
+        assert "c.pha" not in catalogue
+        catalogue.append(row(replace(post, file="c.pha")))
+    assert list(Table.read(path)["file"]) == [post.file, "c.pha"]
+
+
+def test_an_exception_leaves_the_finished_rows(tmp_path: Path, post: Posterior) -> None:
+    path = tmp_path / "batch.fits"
+
+    def interrupted() -> None:
+        with _open(path) as catalogue:
+            catalogue.append(row(post))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert len(Table.read(path, hdu=1)) == 1
+
+
+@pytest.mark.parametrize("name", ["batch.fits", "batch.ecsv", "batch.parquet", "batch.fits.journal"])
+def test_foreign_files_are_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("[1, 2]\n")
+    with pytest.raises(InputError, match=name):
+        _open(tmp_path / name.removesuffix(".journal"))
+
+
+def test_wrong_suffix_and_missing_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match=r"'\.csv'; use one of \.ecsv, \.fits, \.parquet"):
+        _open(tmp_path / "batch.csv")
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    with pytest.raises(MissingExtraError, match=r"xspecnf\[parquet\]"):
+        _open(tmp_path / "batch.parquet")
+
+
+def test_the_journal_is_plain_json(tmp_path: Path, post: Posterior) -> None:
+    with _open(tmp_path / "batch.ecsv") as catalogue:
+        catalogue.append(row(post))
+        (line,) = catalogue.journal.read_text().splitlines()
+    assert json.loads(line)["verdict"] == post.diagnostics.verdict
