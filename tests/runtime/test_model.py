@@ -11,16 +11,16 @@ import pytest
 
 from xspecnf import physics
 from xspecnf.backends.base import Place
-from xspecnf.backends.onnx import OnnxBackend, choose_provider
+from xspecnf.backends.onnx import OnnxBackend
 from xspecnf.bundle import load_bundle
-from xspecnf.errors import BundleError, InputError, ProviderError
-from xspecnf.goodness import fit_statistic, goodness
+from xspecnf.errors import BundleError, InputError
+from xspecnf.goodness import goodness
 from xspecnf.model import Model, load_model
 from xspecnf.observation import Observation
 from xspecnf.parameters import BHB_PARAMETERS, to_unit
 from xspecnf.pareto import smooth
 from xspecnf.sampling import draw
-from xspecnf.statistics import log_likelihood, pgstat
+from xspecnf.statistics import fit_statistic, log_likelihood, pgstat
 
 TRUTH = np.array([[0.6, 2.6, 0.03, 0.32, 1e4]])
 
@@ -173,13 +173,6 @@ def test_the_reference_response_is_flagged(model: Model, synthetic: Observation)
     same_files = replace(model.reference_response, name="tiny reference")
     own = replace(synthetic, response=same_files)
     assert "reference-response" not in [flag.name for flag in model.infer(own, 10).diagnostics.flags]
-
-
-def test_a_missing_provider_says_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
-    with pytest.raises(ProviderError, match=r"only CPUExecutionProvider; install xspecnf\[gpu\]"):
-        choose_provider("cuda")
-    assert choose_provider("auto") == choose_provider("cpu") == "cpu"
 
 
 def test_a_graph_with_other_tensors_is_refused(tiny_bundle: Path, tmp_path: Path) -> None:

@@ -9,20 +9,18 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xspecnf.backends.base import Float32, Place
+from xspecnf.backends.providers import CPU, CUDA, ProviderName, choose_provider
 from xspecnf.bundle import Bundle
 from xspecnf.errors import BundleError, ProviderError
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-ProviderName = Literal["auto", "cpu", "cuda"]
-
-_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _TENSORS = {
     "encoder": (["spectrum"], ["context"]),
     "flow": (["context", "noise"], ["theta", "log_prob"]),
@@ -35,15 +33,15 @@ class OnnxBackend:
 
     Args:
         bundle: the bundle whose graphs run.
-        provider: "cpu", "cuda", or "auto": CUDA where onnxruntime offers it, else the CPU.
+        provider: "cpu", "cuda", or "auto": CUDA where onnxruntime can start it, else the CPU.
 
     Raises:
-        ProviderError: "cuda" was asked for and this onnxruntime has none.
+        ProviderError: "cuda" was asked for and onnxruntime has none, or cannot start it.
     """
 
     def __init__(self, bundle: Bundle, provider: ProviderName = "auto") -> None:
         self._paths = {name: bundle.graph(name) for name in _TENSORS}
-        self.provider: Place = choose_provider(provider)
+        self.provider: Place = choose_provider(provider, self._paths["encoder"])
 
     def encode(self, spectrum: Float32) -> Float32:
         """Input channels (B, F, 240) -> context (B, C)."""
@@ -79,23 +77,6 @@ class OnnxBackend:
         return {"_paths": self._paths, "provider": self.provider}
 
 
-def choose_provider(provider: ProviderName) -> Place:
-    """Resolve "auto", and refuse "cuda" where onnxruntime was installed without it."""
-    if provider == "cpu":
-        return "cpu"
-    import onnxruntime
-
-    available = onnxruntime.get_available_providers()
-    if _CUDA in available:
-        return "cuda"
-    if provider == "cuda":
-        raise ProviderError(
-            f"provider cuda: this onnxruntime offers only {', '.join(available)}; "
-            "install xspecnf[gpu] in place of onnxruntime, or use --provider cpu"
-        )
-    return "cpu"
-
-
 def _open_session(path: Path, provider: str, optimise: bool) -> InferenceSession:
     import onnxruntime
 
@@ -105,7 +86,7 @@ def _open_session(path: Path, provider: str, optimise: bool) -> InferenceSession
     options.log_severity_level = 3
     levels = onnxruntime.GraphOptimizationLevel
     options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimise else levels.ORT_DISABLE_ALL
-    wanted = [_CUDA, _CPU] if provider == "cuda" else [_CPU]
+    wanted = [CUDA, CPU] if provider == "cuda" else [CPU]
     try:
         session = onnxruntime.InferenceSession(os.fspath(path), options, providers=wanted)
     except Exception as error:  # onnxruntime's own exceptions share no public base class
