@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from xspecnf_cli.errors import FAILED, Debug, one_line, report, reported
+from xspecnf_cli.errors import FAILED, Debug, reported
 from xspecnf_cli.executors import executor
 from xspecnf_cli.options import (
     Arf,
@@ -24,8 +24,8 @@ from xspecnf_cli.options import (
     Systematic,
     Where,
 )
-from xspecnf_cli.outputs import Outputs
-from xspecnf_cli.table import table
+from xspecnf_cli.outputs import Outputs, checked
+from xspecnf_cli.results import Results, opened, remaining
 
 
 def infer(
@@ -47,47 +47,48 @@ def infer(
     scheduler: Scheduler = None,
     output: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE", help="Write the posterior (.json, .csv); repeatable; {stem}: the input's name."),
+        typer.Option(
+            metavar="FILE",
+            help="Write each posterior: .npz, .json, .csv, .fits (XSPEC chain), .nc (ArviZ); {stem}: the input's name.",
+        ),
+    ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(help="One row a file: .ecsv, .fits, .parquet; run again, it goes on where it stopped."),
     ] = None,
     json_lines: JsonLines = False,
     debug: Debug = False,
 ) -> None:
-    """Infer posteriors of spectra: a table of the parameters, the goodness of fit and a verdict for each."""
-    from xspecnf.formats import check_suffix
+    """Infer posteriors of spectra: a table of the parameters, the goodness of fit and a verdict for each.
 
-    outputs = Outputs.parse(output or [], observations, check_suffix)
+    Example: xspecnf infer ni*.pha --refine --table results.fits --output {stem}.npz
+    """
+    from xspecnf.formats import catalogue, check_suffix, needs_observation
+
+    with reported(debug):
+        outputs = Outputs.parse(output or [], observations, check_suffix)
+        if table is not None:
+            checked(catalogue.check_suffix, table, "--table")
+    settings = {
+        "samples": samples,
+        "seed": seed,
+        "refine": len(observations) == 1 if refine is None else refine,
+        "rmf": rmf,
+        "arf": arf,
+        "background": background,
+        "systematic": systematic,
+        "reference_response": response is not None,
+    }
     with reported(debug), executor(jobs, scheduler) as workers:
-        from xspecnf import Failure, load_model
-        from xspecnf.formats.json import record
+        from xspecnf import load_model
 
-        results = load_model(model, provider.value).infer_many(
-            observations,
-            samples=samples,
-            seed=seed,
-            refine=len(observations) == 1 if refine is None else refine,
-            executor=workers,
-            rmf=rmf,
-            arf=arf,
-            background=background,
-            systematic=systematic,
-            reference_response=response is not None,
-        )
-        failed = False
-        for path, result in zip(observations, results, strict=True):
-            if isinstance(result, Failure):
-                if debug:
-                    raise result.error
-                failed = True
-                report(result.error, result.file)
-                if json_lines:
-                    typer.echo(json.dumps({"file": str(path), "error": one_line(result.error)}))
-                continue
-            written = outputs.targets(path)
-            for target in written:
-                result.save(target)
-            if json_lines:
-                typer.echo(json.dumps(record(result, written), allow_nan=False))
-            else:
-                typer.echo(table(result, written))
-    if failed:
+        loaded = load_model(model, provider.value)
+        with opened(table, loaded, settings) as rows:
+            todo = remaining(observations, rows)
+            keep = any(needs_observation(Path(pattern)) for pattern in outputs.patterns)
+            batch = loaded.infer_many(todo, executor=workers, keep_observation=keep, **settings)
+            results = Results(outputs, json_lines, debug, rows)
+            for path, result in zip(todo, batch, strict=True):
+                results.take(path, result)
+    if results.failed:
         raise typer.Exit(FAILED)

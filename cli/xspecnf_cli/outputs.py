@@ -29,10 +29,7 @@ class Outputs:
             typer.BadParameter: wrong usage, exit code 2.
         """
         for pattern in patterns:
-            try:
-                check_suffix(Path(pattern))
-            except ValueError as error:
-                raise typer.BadParameter(str(error), param_hint="--output") from None
+            checked(check_suffix, Path(pattern), "--output")
             targets = [_target(pattern, path) for path in observations]
             if len(set(targets)) < len(targets):
                 raise typer.BadParameter(
@@ -45,6 +42,14 @@ class Outputs:
     def targets(self, observation: Path) -> list[str]:
         """The files of one observation."""
         return [str(_target(pattern, observation)) for pattern in self.patterns]
+
+
+def checked(check_suffix: Callable[[Path], None], path: Path, option: str) -> None:
+    """Wrong usage of `option`, exit code 2, where `check_suffix` raises ValueError for `path`."""
+    try:
+        check_suffix(path)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
 
 
 def _target(pattern: str, observation: Path) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xspecnf.extras import require
 from xspecnf.formats import chain, csv, json, netcdf, npz
 
 if TYPE_CHECKING:
@@ -19,13 +20,20 @@ WRITERS: dict[str, Callable[[Posterior, Path], None]] = {
     ".nc": netcdf.write,
 }
 READERS: dict[str, Callable[[Path], Posterior]] = {".json": json.read, ".npz": npz.read}
-NEED_OBSERVATION = (".fits", ".nc")
-"""Formats that hold what a batch keeps on request only: the statistic of every sample."""
 
 
 def check_suffix(path: Path) -> None:
-    """Raise ValueError where no writer knows the suffix of `path`: ask before the work is done."""
+    """Raise ValueError where no writer knows the suffix of `path`, MissingExtraError where its package is missing: ask
+    before the work is done.
+    """
     _check(path, WRITERS)
+    if path.suffix.lower() == ".nc":
+        require("h5netcdf", "netcdf", "NetCDF")
+
+
+def needs_observation(path: Path) -> bool:
+    """Whether the format of `path` holds what a batch keeps on request only: every sample's statistic, the data."""
+    return path.suffix.lower() in (".fits", ".nc")
 
 
 def save(posterior: Posterior, path: Path) -> None:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 def write(posterior: Posterior, path: Path) -> None:
     """Write the groups of :func:`datasets` to `path`. Raises MissingExtraError without xarray and h5netcdf."""
-    require("h5netcdf", "netcdf", "NetCDF")
     groups = datasets(posterior)
     with atomically(path) as part:
         require("xarray", "netcdf", "NetCDF").DataTree.from_dict(groups).to_netcdf(part, engine="h5netcdf")

@@ -1,0 +1,93 @@
+"""What becomes of each result of a batch: printed, written to its files, entered in the table."""
+
+from __future__ import annotations
+
+import json
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from xspecnf_cli.errors import one_line, report
+from xspecnf_cli.outputs import Outputs
+from xspecnf_cli.table import table
+
+if TYPE_CHECKING:
+    from xspecnf import Failure, Model, Posterior
+    from xspecnf.formats.catalogue import Catalogue
+
+
+@dataclass
+class Results:
+    """Takes results one by one.
+
+    Attributes:
+        outputs: the files of each result.
+        as_json: print JSON lines instead of tables.
+        debug: raise a failure's error instead of reporting it.
+        catalogue: the open table of the batch, or None.
+        failed: whether any file did.
+    """
+
+    outputs: Outputs
+    as_json: bool
+    debug: bool
+    catalogue: Catalogue | None = None
+    failed: bool = False
+
+    def take(self, path: Path, result: Posterior | Failure) -> None:
+        """Print, write and enter one result."""
+        from xspecnf import Posterior
+
+        if isinstance(result, Posterior):
+            self._take_posterior(path, result)
+        else:
+            self._take_failure(path, result)
+
+    def _take_posterior(self, path: Path, posterior: Posterior) -> None:
+        from xspecnf.formats.columns import row
+        from xspecnf.formats.json import record
+
+        written = self.outputs.targets(path)
+        for target in written:
+            posterior.save(target)
+        if self.catalogue is not None:
+            self.catalogue.append(row(posterior))
+        shown = json.dumps(record(posterior, written), allow_nan=False) if self.as_json else table(posterior, written)
+        typer.echo(shown)
+
+    def _take_failure(self, path: Path, failure: Failure) -> None:
+        from xspecnf.formats.columns import failed
+
+        if self.debug:
+            raise failure.error
+        self.failed = True
+        report(failure.error, failure.file)
+        if self.catalogue is not None:
+            self.catalogue.append(failed(str(path), one_line(failure.error)))
+        if self.as_json:
+            typer.echo(json.dumps({"file": str(path), "error": one_line(failure.error)}))
+
+
+def opened(path: Path | None, model: Model, settings: dict[str, object]) -> AbstractContextManager[Catalogue | None]:
+    """The batch's table, None where none was asked for; its rows are those of one model and one set of options."""
+    if path is None:
+        return nullcontext()
+    from xspecnf.formats.catalogue import Catalogue
+
+    words = {"model": f"{model.bundle.name}-{model.bundle.version}"} | settings
+    text = " ".join(f"{name}={value}" for name, value in words.items() if value is not None)
+    return Catalogue(path, model.bundle.parameters, text)
+
+
+def remaining(observations: list[Path], catalogue: Catalogue | None) -> list[Path]:
+    """The observations that the table does not have yet; what is left out is said on stderr."""
+    if catalogue is None:
+        return observations
+    todo = [path for path in observations if path not in catalogue]
+    if len(todo) < len(observations):
+        done = len(observations) - len(todo)
+        typer.echo(f"{done} of {len(observations)} files are in {catalogue.path} already", err=True)
+    return todo
