@@ -19,14 +19,13 @@ import torch
 from numpy.typing import NDArray
 
 from xspecnf.features import features
-from xspecnf.goodness import fit_statistic
 from xspecnf.importance import reweight
 from xspecnf.model import Model
 from xspecnf.observation import Observation
 from xspecnf.parameters import from_unit
 from xspecnf.physics import expected_counts
 from xspecnf.sampling import draw
-from xspecnf.statistics import log_likelihood
+from xspecnf.statistics import fit_statistic, log_likelihood
 from xspecnf_train.backend import TorchBackend
 from xspecnf_train.evaluate.calibration import LEVELS, coverage, rank, tarp_rank
 from xspecnf_train.evaluate.figures import CLAIMED

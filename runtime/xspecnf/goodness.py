@@ -11,7 +11,7 @@ from xspecnf.observation import Observation
 from xspecnf.parameters import Parameter, to_unit
 from xspecnf.physics import expected_counts
 from xspecnf.posterior import Diagnostics, Fit, quantiles
-from xspecnf.statistics import pgstat
+from xspecnf.statistics import fit_statistic
 from xspecnf.verdict import Facts, judge
 
 if TYPE_CHECKING:
@@ -26,21 +26,6 @@ EVALUATED = 100
 
 EDGE = 0.01
 """Outer share of a parameter's range that counts as its edge."""
-
-
-def fit_statistic(model_counts: Float64, obs: Observation, counts: Float64 | None = None) -> Float64:
-    """PGSTAT (S,) of model counts (S, 240), with the systematic error as variance but without its normalisation term.
-
-    counts: (240,) or (S, 240), in place of the observed ones.
-
-    That term, ln[(y + s2)/(y + s2_background)], belongs to the likelihood; in a measure of fit it would add several per
-    bin to a perfect fit of a bright source. A systematic error without it is a background error of the same variance.
-    """
-    error = np.hypot(obs.background_error, obs.systematic * model_counts)
-    # XSPEC's formula for an empty bin has no bound once that variance is large; its limit from above has one.
-    counts = obs.counts if counts is None else counts
-    counts = np.where((counts == 0) & (obs.systematic > 0), 1e-9, counts)
-    return pgstat(counts, model_counts, obs.background, error, good=obs.good)
 
 
 def goodness(theta: Float64, weights: Float64, model_counts: Float64, obs: Observation) -> Fit:

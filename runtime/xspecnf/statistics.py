@@ -15,7 +15,12 @@ See the XSPEC manual, appendix "Statistics in XSPEC", for e = 0. What is solved 
 S), which keeps its digits where model and data nearly agree: single precision will do at 1e8 counts.
 """
 
+from typing import TYPE_CHECKING
+
 from xspecnf.arrays import Array, like, namespace
+
+if TYPE_CHECKING:
+    from xspecnf.observation import Observation
 
 FLOOR = 1e-5  # counts: the least expectation of a Poisson bin, as in XSPEC
 TINY = 1e-30  # counts: keeps a logarithm finite where a Gaussian bin's expectation underflows
@@ -28,8 +33,12 @@ def pgstat_per_bin(
     background_error: Array,
     exposure_ratio: float | Array = 1.0,
     systematic: float | Array = 0.0,
+    normalised: bool = True,
 ) -> Array:
-    """The statistic of each bin, -2 ln L up to a constant; all arguments broadcast against (..., bins), all counts."""
+    """The statistic of each bin, -2 ln L up to a constant; all arguments broadcast against (..., bins), all counts.
+
+    normalised: with the logarithm that a systematic error adds.
+    """
     xp = namespace(model_counts)
     number = xp.finfo((1.0 * model_counts).dtype)
     s, m = counts, xp.clip(model_counts, None, float(number.max) ** 0.24)  # its fourth power is still a number
@@ -44,7 +53,7 @@ def pgstat_per_bin(
     statistic = 2 * (d - s * xp.log1p(ratio)) + s2 * (d / y) ** 2
     if not (s > 0).all():
         statistic = xp.where(s > 0, statistic, _without_counts(y0, s2, model_variance))
-    if not (model_variance > 0).any():
+    if not (normalised and (model_variance > 0).any()):
         return statistic
     held = xp.clip(y, FLOOR, None)
     return statistic + xp.log((held + s2) / (held + background_variance))
@@ -79,19 +88,34 @@ def pgstat(
     exposure_ratio: float | Array = 1.0,
     systematic: float | Array = 0.0,
     good: Array | None = None,
+    normalised: bool = True,
 ) -> Array:
     """PGSTAT of each spectrum, summed over the bins (those that are `good`).
 
     counts, background, background_error: (bins,) or (..., bins); model_counts: (..., bins); all in counts, the
     background's in counts of its own exposure, `exposure_ratio` = t_s/t_b. systematic: fractional error of the model,
-    per bin or one. Returns (...,).
+    per bin or one. normalised: with the logarithm that it adds. Returns (...,).
     """
-    bins = pgstat_per_bin(counts, model_counts, background, background_error, exposure_ratio, systematic)
+    bins = pgstat_per_bin(counts, model_counts, background, background_error, exposure_ratio, systematic, normalised)
     return bins.sum(axis=-1) if good is None else (bins * good).sum(axis=-1)
 
 
-def log_likelihood(model_counts: Array, obs) -> Array:
+def log_likelihood(model_counts: Array, obs: "Observation") -> Array:
     """ln L, up to a constant, of an observation for model_counts (S, bins); (S,)."""
-    arrays = (obs.counts, obs.background, obs.background_error, obs.systematic)
+    return -0.5 * _of_observation(model_counts, obs, obs.counts, normalised=True)
+
+
+def fit_statistic(model_counts: Array, obs: "Observation", counts: Array | None = None) -> Array:
+    """PGSTAT (...,) of model counts (..., bins), with the systematic error as variance but without the logarithm.
+
+    counts: (..., bins), in place of the observed ones. The logarithm belongs to the likelihood; in a measure of fit it
+    would add several per bin to a perfect fit of a bright source.
+    """
+    return _of_observation(model_counts, obs, obs.counts if counts is None else counts, normalised=False)
+
+
+def _of_observation(model_counts: Array, obs: "Observation", counts: Array, normalised: bool) -> Array:
+    """PGSTAT in the precision of the model counts."""
+    arrays = (counts, obs.background, obs.background_error, obs.systematic)
     s, b, sigma, e = (like(values, model_counts) for values in arrays)
-    return -0.5 * pgstat(s, model_counts, b, sigma, systematic=e, good=obs.good)
+    return pgstat(s, model_counts, b, sigma, systematic=e, good=obs.good, normalised=normalised)

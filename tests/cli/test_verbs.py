@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from typer.testing import Result
 
-from xspecnf.goodness import fit_statistic
 from xspecnf.observation import read_observation
 from xspecnf.physics import expected_counts
+from xspecnf.statistics import fit_statistic
 
 Run = Callable[..., Result]
 THETA = ("--nH", 0.6, "--Gamma", 2.6, "--f-sc", 0.03, "--kT-disk", 0.32, "--norm", 1e4)

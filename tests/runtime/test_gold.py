@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xspecnf.goodness import fit_statistic
 from xspecnf.importance import reweight
 from xspecnf.observation import Observation, read_observation
 from xspecnf.parameters import from_unit, to_unit
 from xspecnf.physics import expected_counts
-from xspecnf.statistics import log_likelihood
+from xspecnf.statistics import fit_statistic, log_likelihood
 
 
 def load(shared: Path, name: str) -> tuple[Observation, dict[str, np.ndarray]]:

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xspecnf.goodness import fit_statistic
 from xspecnf.model import load_model
 from xspecnf.observation import Observation
 from xspecnf.parameters import BHB_PARAMETERS, from_unit, to_unit
 from xspecnf.physics import expected_counts
-from xspecnf.predictive import check_draws, largest, predictive_check, replicated, residuals, tail_probability
+from xspecnf.predictive import check_draws, largest, poisson, predictive_check, replicated, residuals, tail_probability
+from xspecnf.statistics import fit_statistic
 from xspecnf.target import Target
 
 TRUTH = np.array([[0.6, 2.6, 0.03, 0.32, 1e4]])
@@ -56,7 +56,7 @@ def test_with_few_counts_the_statistic_is_not_chi2_and_p_is_still_right(syntheti
 
 def test_a_line_is_found_where_it_is(synthetic: Observation) -> None:
     """Three sigma in each of four bins: hardly seen in the sum over all, unmistakable in the largest residual."""
-    obs = observed(synthetic, 0.0, 0.0, 3)
+    obs = observed(synthetic, 0.0, 0.0, 7)
     expected = expected_counts(TRUTH, obs)
     line = np.zeros(240)
     line[60:64] = np.round(3 * np.sqrt(expected[0, 60:64] + 1))
@@ -65,6 +65,18 @@ def test_a_line_is_found_where_it_is(synthetic: Observation) -> None:
     assert check.residual.energy_lo < obs.energy_hi[60]
     assert check.residual.energy_hi > obs.energy_lo[63]
     assert check.residual.sigma > 5
+
+
+@pytest.mark.parametrize("expected", [0.3, 19.0, 21.0, 60.0, 3e4])
+def test_counts_have_the_moments_of_poissons_law(expected: float) -> None:
+    size = 400_000
+    for precision in (np.float32, np.float64):
+        counts = poisson(np.full(size, expected, dtype=precision), np.random.default_rng(10)).astype(float)
+        assert np.all((counts >= 0) & (counts == np.rint(counts)))
+        assert counts.mean() == pytest.approx(expected, abs=4 * np.sqrt(expected / size))
+        away = (counts - expected) / np.sqrt(expected)
+        assert np.mean(away**2) == pytest.approx(1, abs=4 * np.sqrt((2 + 1 / expected) / size))
+        assert np.mean(away**3) == pytest.approx(expected**-0.5, abs=4 * np.sqrt((15 + 25 / expected) / size))
 
 
 def test_bad_bins_say_nothing(synthetic: Observation) -> None:
