@@ -1,0 +1,118 @@
+"""How time and memory grow with spectra, samples and files: `OMP_NUM_THREADS=1 python benchmarks/scaling.py [MODEL]`.
+
+Two tables in Markdown. The first: `Model.sample`, each row in a process of its own: wall and CPU seconds (of the
+sampling, observations in memory), CPU microseconds a sample, peak memory of the process. Cost is linear where the last
+column of times stands still. The second, with `--files PHA...`, which are taken again and again to make up the number:
+`Model.infer_many` in this process and on two others: wall seconds, the ratio of the two, peak memory of the parent and
+of the largest worker.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from functools import partial
+from itertools import cycle, islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TypeVar
+
+from population import Seconds, population, timed
+
+from xspecnf import Failure, load_model
+
+Result = TypeVar("Result")
+
+SPECTRA = (1, 10, 100, 1000, 20_000)
+SAMPLES = (1, 10, 100, 1000, 10_000, 100_000)
+DISTINCT = 200
+"""Spectra that are simulated; where more are asked for they come again."""
+
+PROCESSES = 2
+MEGABYTE = 1024 if sys.platform != "darwin" else 1024**2
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Time and memory against spectra, samples and files.")
+    parser.add_argument("model", nargs="?", default="nicer-bhb", help="a bundle's name or folder")
+    parser.add_argument("--spectra", type=int, nargs="*", default=SPECTRA, help="how many, with one sample of each")
+    parser.add_argument("--samples", type=int, nargs="*", default=SAMPLES, help="how many, of one spectrum")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--files", type=Path, nargs="*", default=[], help="PHA files for `infer_many`")
+    parser.add_argument("--numbers", type=int, nargs="*", default=[100, 2160], help="of files")
+    options = parser.parse_args()
+    sizes = [(n, 1) for n in options.spectra] + [(1, n) for n in options.samples if n > 1]
+    print("| spectra | samples | s | CPU s | us CPU a sample | peak MB |\n|---|---|---|---|---|---|")
+    for spectra, samples in sizes:
+        took, peak = alone(partial(sampled, options.model, spectra, samples, options.threads))
+        per_sample = 1e6 * took.cpu / (spectra * samples)
+        print(
+            f"| {spectra} | {samples} | {took.wall:.3f} | {took.cpu:.3f} | {per_sample:.1f} | {peak:.0f} |", flush=True
+        )
+    if options.files:
+        print("\n| files | processes | s | ratio | peak MB | of a worker |\n|---|---|---|---|---|---|")
+        for number in options.numbers:
+            by_file(options.model, options.files, number)
+
+
+def alone(work: Callable[[], Result]) -> tuple[Result, float]:
+    """Run in a fresh process; also its peak memory [MB]."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as executor:
+        return executor.submit(_with_peak, work).result()
+
+
+def _with_peak(work: Callable[[], Result]) -> tuple[Result, float]:
+    return work(), _peak(resource.RUSAGE_SELF)
+
+
+def _peak(whose: int) -> float:
+    return resource.getrusage(whose).ru_maxrss / MEGABYTE
+
+
+def sampled(name: str, spectra: int, samples: int, threads: int) -> Seconds:
+    """What samples of some spectra cost."""
+    model = load_model(name, "cpu")
+    observations = population(model, min(spectra, DISTINCT))
+    list(model.sample(observations[:1], 1, threads=1))  # opens the graphs
+
+    def work() -> None:
+        for _ in model.sample(islice(cycle(observations), spectra), samples, threads=threads):
+            pass
+
+    return timed(work)
+
+
+def by_file(name: str, files: Sequence[Path], number: int) -> None:
+    """Rows of the second table for a number of files."""
+    paths = [str(path) for path in islice(cycle(files), number)]
+    here, peak = alone(partial(inferred, name, paths))
+    print(f"| {number} | 1 | {here.wall:.1f} | 1 | {peak:.0f} | |", flush=True)
+    (there, worker), peak = alone(partial(shared_out, name, paths))
+    ratio = here.wall / there.wall
+    print(f"| {number} | {PROCESSES} | {there.wall:.1f} | {ratio:.2f} | {peak:.0f} | {worker:.0f} |", flush=True)
+
+
+def inferred(name: str, paths: Sequence[str], executor: Executor | None = None) -> Seconds:
+    """What inferring files costs."""
+    model = load_model(name, "cpu")
+
+    def work() -> None:
+        for result in model.infer_many(paths, executor=executor):
+            if isinstance(result, Failure):
+                raise result.error
+
+    return timed(work)
+
+
+def shared_out(name: str, paths: Sequence[str]) -> tuple[Seconds, float]:
+    """The same on several processes, their start included; and the peak memory of the largest [MB]."""
+    with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as executor:
+        took = inferred(name, paths, executor)
+    return took, _peak(resource.RUSAGE_CHILDREN)
+
+
+if __name__ == "__main__":
+    main()
