@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 WINDOW = 128
 """Files under way at once: more than most executors have workers; their results take some ten megabytes."""
 
+WINDOW_KEPT = 16
+"""The same where results keep their observations, whose responses take megabytes each."""
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -95,7 +98,8 @@ def run_all(
 ) -> Iterator[Posterior | Failure]:
     """Run `job` on every file, here or on the executor's workers; results come in the order of `paths`.
 
-    Paths are taken and results kept for at most `window` files at a time, however many there are.
+    Paths are taken and results kept for at most `window` files at a time, however many there are; for WINDOW_KEPT
+    where the results keep their observations.
 
     Raises:
         ValueError: a window of no file.
@@ -105,6 +109,7 @@ def run_all(
     if executor is None:
         return (run_one(model, path, job) for path in paths)
     work = partial(_run_in_worker, model.bundle.path, model.backend.provider, job)
+    window = min(window, WINDOW_KEPT) if job.keep_observation else window
     return (_result(path, future) for path, future in in_order(executor, work, paths, window))
 
 

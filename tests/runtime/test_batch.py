@@ -73,7 +73,8 @@ def test_an_executor_gives_the_same_results_in_order(
         np.testing.assert_array_equal(mine.theta, theirs.theta)
 
 
-def test_endless_paths_are_taken_a_window_at_a_time(model: Model) -> None:
+@pytest.mark.parametrize(("kept", "window", "ahead"), [(False, 4, 4), (False, 40, 40), (True, 4, 4), (True, 40, 16)])
+def test_endless_paths_are_taken_a_window_at_a_time(model: Model, kept: bool, window: int, ahead: int) -> None:
     taken: list[Path] = []
 
     def paths() -> Iterator[Path]:
@@ -82,9 +83,10 @@ def test_endless_paths_are_taken_a_window_at_a_time(model: Model) -> None:
             yield taken[-1]
 
     with ThreadPoolExecutor(2) as executor:
-        results = list(islice(model.infer_many(paths(), executor=executor, window=4), 10))
+        batch = model.infer_many(paths(), executor=executor, window=window, keep_observation=kept)
+        results = list(islice(batch, 10))
     assert [result.file for result in results] == [str(path) for path in taken[:10]]
-    assert len(taken) == 13
+    assert len(taken) == 9 + ahead
 
 
 class Dying(Executor):
