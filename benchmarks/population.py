@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from xspecnf.parameters import from_unit
 
 EXPOSURE = 1000.0  # s
 COUNTS = (2.0, 7.0)  # log10 of the fewest and of the most
+TRIES = 4  # for one whose norm is inside the prior
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,10 @@ def population(model: Model, spectra: int, seed: int = 0) -> list[Observation]:
         good=np.ones(grid.bins, dtype=bool),
         response=model.reference_response,
     )
-    shapes = model.expected_counts(from_unit(rng.random((spectra, 5))), template)
-    expected = shapes / shapes.sum(axis=1, keepdims=True) * 10 ** rng.uniform(*COUNTS, (spectra, 1))
-    return [Observation(**{**vars(template), "counts": rng.poisson(row).astype(float)}) for row in expected]
+    theta = from_unit(rng.random((TRIES * spectra, 5)))
+    shapes = model.expected_counts(theta, template)
+    factor = 10 ** rng.uniform(*COUNTS, len(theta)) / shapes.sum(axis=1)
+    norm = model.bundle.parameters[4]
+    inside = (theta[:, 4] * factor >= norm.low) & (theta[:, 4] * factor <= norm.high)
+    expected = (shapes * factor[:, None])[inside][:spectra]
+    return [replace(template, counts=rng.poisson(row).astype(float)) for row in expected]

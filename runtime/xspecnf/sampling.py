@@ -26,6 +26,9 @@ CUDA_CALL_SAMPLES = 200_000
 MAX_ROUNDS = 10
 """At most this many times the wanted number is drawn before giving up on a posterior that lies outside the prior."""
 
+REDRAWN = 50
+"""Draws of a later round at least: one of them costs next to nothing beside the call of the flow."""
+
 
 @dataclass(frozen=True)
 class Draws:
@@ -42,6 +45,27 @@ class Draws:
     acceptance: float
 
 
+class Raw:
+    """Draws of one spectrum's flow, round by round, of which those inside the prior are kept."""
+
+    def __init__(self) -> None:
+        self.made, self.kept = 0, 0
+        self.rounds: list[tuple[Float64, Float64]] = []
+
+    def add(self, u: Float64, log_q: Float64) -> None:
+        """Take a round: u (N, 5) and its log density (N,)."""
+        inside = np.isfinite(log_q) & np.all((u >= 0) & (u <= 1), axis=1)
+        self.rounds.append((u[inside], log_q[inside]))
+        self.made += len(u)
+        self.kept += int(inside.sum())
+
+    def truncated(self, samples: int) -> Draws:
+        """The first of those inside, as draws of the truncated flow."""
+        acceptance = self.kept / self.made
+        u, log_q = (np.concatenate(parts)[:samples] for parts in zip(*self.rounds, strict=True))
+        return Draws(u, log_q - np.log(acceptance) if acceptance else log_q, acceptance)
+
+
 def call_samples(backend: Backend) -> int:
     """Samples per call of the flow where the backend runs."""
     return CUDA_CALL_SAMPLES if backend.provider == "cuda" else CALL_SAMPLES
@@ -54,26 +78,15 @@ def draw(backend: Backend, context: Float32, samples: int, rng: np.random.Genera
 
 def draw_each(backend: Backend, contexts: Float32, samples: int, rngs: Sequence[np.random.Generator]) -> list[Draws]:
     """Draw `samples` points inside the prior for each of the contexts (B, C), whose generators fix them."""
-    rounds: list[list[tuple[Float64, Float64]]] = [[] for _ in rngs]
-    lacking = list(range(len(rngs)))
-    while lacking and len(rounds[lacking[0]]) < MAX_ROUNDS:
-        u, log_q = _run_flow(backend, contexts[lacking], samples, [rngs[k] for k in lacking])
-        inside = np.isfinite(log_q) & np.all((u >= 0) & (u <= 1), axis=2)
-        for k, row, row_log_q, kept in zip(lacking, u, log_q, inside, strict=True):
-            rounds[k].append((row[kept], row_log_q[kept]))
-        lacking = [k for k in lacking if _size(rounds[k]) < samples]
-    return [_truncated(parts, samples) for parts in rounds]
-
-
-def _truncated(rounds: list[tuple[Float64, Float64]], samples: int) -> Draws:
-    """The first of the draws inside the prior of all rounds, each of which made `samples` raw ones."""
-    acceptance = _size(rounds) / (samples * len(rounds))
-    u, log_q = (np.concatenate(parts)[:samples] for parts in zip(*rounds, strict=True))
-    return Draws(u, log_q - np.log(acceptance) if acceptance else log_q, acceptance)
-
-
-def _size(rounds: list[tuple[Float64, Float64]]) -> int:
-    return sum(len(u) for u, _ in rounds)
+    raw = [Raw() for _ in rngs]
+    lacking, size = list(range(len(rngs))), samples
+    while lacking:
+        u, log_q = _run_flow(backend, contexts[lacking], size, [rngs[k] for k in lacking])
+        for k, *drawn in zip(lacking, u, log_q, strict=True):
+            raw[k].add(*drawn)
+        lacking = [k for k in lacking if raw[k].kept < samples and raw[k].made < MAX_ROUNDS * samples]
+        size = max(samples, REDRAWN)
+    return [one.truncated(samples) for one in raw]
 
 
 def _run_flow(
