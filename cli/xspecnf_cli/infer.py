@@ -9,6 +9,7 @@ import typer
 
 from xspecnf_cli.errors import FAILED, Debug, reported
 from xspecnf_cli.executors import executor
+from xspecnf_cli.figures import Figures
 from xspecnf_cli.options import (
     Arf,
     Background,
@@ -56,6 +57,14 @@ def infer(
         Path | None,
         typer.Option(help="One row a file: .ecsv, .fits, .parquet; run again, it goes on where it stopped."),
     ] = None,
+    plot: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw corner and spectrum (.png, .pdf, .svg); of many without {stem}, parameters against time.",
+        ),
+    ] = None,
+    unfolded: Annotated[bool, typer.Option("--unfolded", help="Draw the spectrum unfolded, E F_E.")] = False,
     json_lines: JsonLines = False,
     debug: Debug = False,
 ) -> None:
@@ -63,12 +72,16 @@ def infer(
 
     Example: xspecnf infer ni*.pha --refine --table results.fits --output {stem}.npz
     """
+    from xspecnf import plots
     from xspecnf.formats import catalogue, check_suffix, needs_observation
 
+    figures = None if plot is None else Figures(plot, len(observations) > 1, unfolded)
     with reported(debug):
         outputs = Outputs.parse(output or [], observations, check_suffix)
         if table is not None:
             checked(catalogue.check_suffix, table, "--table")
+        if plot is not None:
+            checked(plots.check_suffix, Path(plot), "--plot")
     settings = {
         "samples": samples,
         "seed": seed,
@@ -86,9 +99,11 @@ def infer(
         with opened(table, loaded, settings) as rows:
             todo = remaining(observations, rows)
             keep = any(needs_observation(Path(pattern)) for pattern in outputs.patterns)
+            keep |= figures is not None and figures.of_each
             batch = loaded.infer_many(todo, executor=workers, keep_observation=keep, **settings)
-            results = Results(outputs, json_lines, debug, rows)
+            results = Results(loaded, outputs, json_lines, debug, rows, figures)
             for path, result in zip(todo, batch, strict=True):
                 results.take(path, result)
+            results.finish()
     if results.failed:
         raise typer.Exit(FAILED)

@@ -30,7 +30,7 @@ class Outputs:
         """
         for pattern in patterns:
             checked(check_suffix, Path(pattern), "--output")
-            targets = [_target(pattern, path) for path in observations]
+            targets = [target(pattern, path) for path in observations]
             if len(set(targets)) < len(targets):
                 raise typer.BadParameter(
                     f"{pattern}: {len(targets)} observations would share a file; put {STEM} into the name "
@@ -41,7 +41,7 @@ class Outputs:
 
     def targets(self, observation: Path) -> list[str]:
         """The files of one observation."""
-        return [str(_target(pattern, observation)) for pattern in self.patterns]
+        return [str(target(pattern, observation)) for pattern in self.patterns]
 
 
 def checked(check_suffix: Callable[[Path], None], path: Path, option: str) -> None:
@@ -52,7 +52,8 @@ def checked(check_suffix: Callable[[Path], None], path: Path, option: str) -> No
         raise typer.BadParameter(str(error), param_hint=option) from None
 
 
-def _target(pattern: str, observation: Path) -> Path:
+def target(pattern: str, observation: Path) -> Path:
+    """The file that `pattern` names for an observation."""
     stem = observation.name
     while Path(stem).suffix.lower() in _SUFFIXES:
         stem = Path(stem).stem

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from xspecnf_cli.errors import one_line, report
+from xspecnf_cli.figures import Figures
 from xspecnf_cli.outputs import Outputs
 from xspecnf_cli.table import table
 
 if TYPE_CHECKING:
     from xspecnf import Failure, Model, Posterior
     from xspecnf.formats.catalogue import Catalogue
+    from xspecnf.formats.columns import Row
 
 
 @dataclass
@@ -24,18 +26,28 @@ class Results:
     """Takes results one by one.
 
     Attributes:
+        model: what made them.
         outputs: the files of each result.
         as_json: print JSON lines instead of tables.
         debug: raise a failure's error instead of reporting it.
         catalogue: the open table of the batch, or None.
+        figures: what is drawn, or None.
+        rows: of the files that were done, for a figure of the batch.
         failed: whether any file did.
     """
 
+    model: Model
     outputs: Outputs
     as_json: bool
     debug: bool
     catalogue: Catalogue | None = None
+    figures: Figures | None = None
+    rows: dict[str, Row] = field(default_factory=dict)
     failed: bool = False
+
+    def __post_init__(self) -> None:
+        if self.catalogue is not None:
+            self.rows |= self.catalogue.rows
 
     def take(self, path: Path, result: Posterior | Failure) -> None:
         """Print, write and enter one result."""
@@ -53,10 +65,18 @@ class Results:
         written = self.outputs.targets(path)
         for target in written:
             posterior.save(target)
+        if self.figures is not None:
+            written += self.figures.draw(posterior, self.model)
+            self.rows |= {posterior.file: row(posterior)} if not self.figures.of_each else {}
         if self.catalogue is not None:
             self.catalogue.append(row(posterior))
         shown = json.dumps(record(posterior, written), allow_nan=False) if self.as_json else table(posterior, written)
         typer.echo(shown)
+
+    def finish(self) -> None:
+        """Draw what shows the whole batch."""
+        if self.figures is not None and not self.figures.of_each:
+            self.figures.draw_history(list(self.rows.values()), self.model)
 
     def _take_failure(self, path: Path, failure: Failure) -> None:
         from xspecnf.formats.columns import failed

@@ -94,3 +94,29 @@ def test_what_is_saved_can_be_loaded(infer: Run, example: Path, tmp_path: Path) 
     done = infer(example, "--samples", 10, "--output", tmp_path / "post.npz", "--json", "--no-refine")
     post = Posterior.load(tmp_path / "post.npz")
     assert post.summary()["norm"].median == json.loads(done.stdout)["parameters"]["norm"]["median"]
+
+
+@pytest.fixture
+def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures that are drawn in no time."""
+    monkeypatch.setattr("xspecnf.plots.DPI", 20)
+
+
+@pytest.mark.usefixtures("coarse")
+def test_figures_of_one_spectrum(infer: Run, example: Path, tmp_path: Path) -> None:
+    done = infer(example, "--samples", 60, "--no-refine", "--plot", tmp_path / "{stem}.png", "--unfolded", "--json")
+    written = [tmp_path / f"{example.stem}-{kind}.png" for kind in ("corner", "unfolded")]
+    assert json.loads(done.stdout)["outputs"] == [str(path) for path in written]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)
+
+
+def test_figure_of_a_batch(infer: Run, three: tuple[Path, ...], tmp_path: Path) -> None:
+    done = infer(*three, "--samples", 10, "--plot", tmp_path / "history.svg")
+    assert done.exit_code == 1  # one of them fails, the others are drawn
+    text = (tmp_path / "history.svg").read_text()
+    assert text.lstrip().startswith("<?xml")
+    assert [path.name for path in tmp_path.glob("*.svg")] == ["history.svg"]
+
+
+def test_a_figure_of_unknown_kind_is_wrong_usage(infer: Run, example: Path) -> None:
+    assert infer(example, "--plot", "figure.doc").exit_code == 2

@@ -65,8 +65,10 @@ class Catalogue:
         """The file that holds the rows of a batch under way."""
         return self.path.with_name(self.path.name + ".journal")
 
-    def __len__(self) -> int:
-        return len(self._rows)
+    @property
+    def rows(self) -> dict[str, Row]:
+        """The rows by file, in the order of their first appearance."""
+        return dict(self._rows)
 
     def __contains__(self, file: object) -> bool:
         """Whether `file` is done; one that failed is not."""
