@@ -29,6 +29,8 @@ def miniature(name: str, folder: Path) -> Path:
     text = re.sub(r"(?m)^restarts = .*", "", text)  # they lie beyond the few epochs that are left
     path = folder / f"{name}.toml"
     path.write_text(text)
+    if start := re.search(r'(?m)^start = "(.*)\.toml"', text):
+        miniature(start[1], folder)
     return path
 
 
@@ -45,6 +47,33 @@ def test_a_run_leaves_what_the_export_reads(run: Path) -> None:
     assert provenance["simulated_spectra_seen"] > 0
     stages = [entry["stage"] for entry in json.loads((run / "curve.json").read_text())]
     assert stages == ["rate", "rate", "decoder", "decoder", "joint", "joint", "real", "real"]
+
+
+def test_a_run_begins_with_what_the_other_run_learnt(tmp_path: Path) -> None:
+    config = miniature("nicer-bhb-fast", tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "run", report=_stop_at("flow 2/2"))
+    before = load_file(tmp_path / "run" / "start" / "weights.safetensors")
+    now = load_file(tmp_path / "run" / "checkpoint.safetensors")
+    shared = [name for name in before if name.startswith(("encoder.", "decoder.", "flow.rate."))]
+    assert shared
+    assert all((now[f"networks.{name}"] == before[name]).all() for name in shared)
+    train(config, tmp_path / "run", report=lambda _: None)
+    after = load_file(tmp_path / "run" / "weights.safetensors")
+    learnt = {name.split(".")[0] for name in shared if (after[name] != before[name]).any()}
+    assert learnt == {"encoder"}
+    seen = [
+        json.loads((folder / "provenance.json").read_text())["simulated_spectra_seen"]
+        for folder in (tmp_path / "run" / "start", tmp_path / "run")
+    ]
+    assert seen[1] == seen[0] + (2 + 2) * 2 * 16  # epochs of flow and joint stage, steps, batch
+
+
+def test_a_start_of_other_sizes_is_refused(tmp_path: Path) -> None:
+    config = miniature("nicer-bhb-fast", tmp_path)
+    config.write_text(config.read_text().replace("width = 384", "width = 32"))
+    with pytest.raises(xspecnf.XspecnfError, match="start: its encoder, decoder and rate network are of other sizes"):
+        train(config, tmp_path / "run", report=lambda _: None)
 
 
 def test_the_bundle_answers_for_a_real_spectrum(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,9 @@ from torch import Tensor
 from xspecnf.atomic import write_atomically
 from xspecnf.errors import InputError
 
+CHECKPOINT = "checkpoint.safetensors"
+"""The file within a run's folder."""
+
 
 @dataclass
 class Progress:

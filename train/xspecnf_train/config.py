@@ -97,7 +97,11 @@ class RealConfig(StageConfig):
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that decides a bundle's content; the same file and seed give the same run."""
+    """Everything that decides a bundle's content; the same file and seed give the same run.
+
+    start: another configuration, relative to this one, whose run gives the encoder, the decoder and the rate network
+    that this one begins with; it is trained first. flow_stage: the flow alone learns, for such a start.
+    """
 
     name: str
     version: str
@@ -110,7 +114,9 @@ class TrainConfig:
     rate_stage: StageConfig
     decoder_stage: StageConfig
     joint_stage: StageConfig
+    flow_stage: StageConfig | None = None
     real_stage: RealConfig | None = None
+    start: str = ""
     threads: int = 2
     response: Mapping[str, str] = field(default_factory=dict)
 
@@ -148,6 +154,8 @@ class TrainConfig:
         }
         for stage in ("rate_stage", "decoder_stage", "joint_stage"):
             built[stage] = build(StageConfig, f"[{stage}]", _section(tables, stage))
+        if "flow_stage" in tables:
+            built["flow_stage"] = build(StageConfig, "[flow_stage]", _section(tables, "flow_stage"))
         if "real_stage" in tables:
             built["real_stage"] = build(RealConfig, "[real_stage]", _section(tables, "real_stage"))
         rest = {name: value for name, value in tables.items() if name not in built}

@@ -20,7 +20,14 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from xspecnf.errors import InputError, XspecnfError
-from xspecnf_train.checkpoint import Progress, load_checkpoint, optimiser_tensors, restore_optimiser, save_checkpoint
+from xspecnf_train.checkpoint import (
+    CHECKPOINT,
+    Progress,
+    load_checkpoint,
+    optimiser_tensors,
+    restore_optimiser,
+    save_checkpoint,
+)
 from xspecnf_train.config import StageConfig
 
 GRADIENT_NORM = 5.0
@@ -51,7 +58,7 @@ class Trainer:
 
     def __init__(self, networks: nn.Module, folder: Path, seed: int, report: Callable[[str], None]) -> None:
         self.networks, self.seed, self.report = networks, seed, report
-        self.path = folder / "checkpoint.safetensors"
+        self.path = folder / CHECKPOINT
         self.progress = Progress()
         self.restored: dict[str, Tensor] = {}
         if self.path.exists():

@@ -22,7 +22,7 @@ from xspecnf.atomic import write_atomically
 from xspecnf.errors import InputError
 from xspecnf.response import Response, load_response
 from xspecnf_train.backend import TorchBackend
-from xspecnf_train.checkpoint import Progress, load_checkpoint
+from xspecnf_train.checkpoint import CHECKPOINT, Progress, load_checkpoint
 from xspecnf_train.config import RealConfig, StageConfig, TrainConfig
 from xspecnf_train.labels import label_spectra
 from xspecnf_train.likelihood import Likelihood
@@ -33,6 +33,12 @@ from xspecnf_train.real import RealFiles, RealSet, hold_out, real_task
 from xspecnf_train.simulate import Batch, Simulator
 
 WEIGHTS = "weights.safetensors"
+
+START = "start"
+"""Folder within a run of the run that it begins with."""
+
+SHARED = ("encoder.", "decoder.", "flow.rate.")
+"""What a run takes from the one that it begins with."""
 
 
 def train(
@@ -61,9 +67,13 @@ def train(
     simulator = Simulator(settings.simulator, response, settings.seed)
     _centre(networks, simulator, np.random.default_rng(settings.seed))
     trainer = Trainer(networks, output, settings.seed, report)
+    if settings.start and not trainer.progress.stage:
+        _begin_with(networks, trainer, train(config.parent / settings.start, output / START, resume, report=report))
     trainer.run(_rate_task(networks, simulator), settings.rate_stage)
     trainer.run(_decoder_task(networks, simulator), settings.decoder_stage)
     frozen = FrozenGuard.freeze(decoder=networks.decoder, rate=networks.flow.rate)
+    if settings.flow_stage:
+        trainer.run(flow_task(networks, simulator), settings.flow_stage)
     trainer.run(_joint_task(networks, simulator, settings.joint_stage, response), settings.joint_stage)
     if trainer.progress.stage == "real" and not real:
         raise InputError(f"{output}: the run has begun stage three; give its spectra again with --real")
@@ -87,6 +97,17 @@ def _centre(networks: Networks, simulator: Simulator, rng: np.random.Generator) 
     networks.decoder.centre(torch.from_numpy(u).float(), torch.from_numpy(log_rate).float())
 
 
+def _begin_with(networks: Networks, trainer: Trainer, run: Path) -> None:
+    """Take encoder, decoder and rate network from a finished `run`. Raises InputError when they are of other sizes."""
+    weights = {name: w for name, w in load_file(run / WEIGHTS).items() if name.startswith(SHARED)}
+    try:
+        networks.load_state_dict(networks.state_dict() | weights)
+    except RuntimeError as error:
+        raise InputError(f"{run}: its encoder, decoder and rate network are of other sizes ({error})") from error
+    before = load_checkpoint(run / CHECKPOINT)[1]
+    trainer.progress = Progress(done=["rate", "decoder"], seconds=before.seconds, spectra=before.spectra)
+
+
 def _rate_task(networks: Networks, simulator: Simulator) -> Task:
     def loss(batch: tuple[np.ndarray, np.ndarray], _: torch.Generator) -> Tensor:
         u, total = (torch.from_numpy(array).float() for array in batch)
@@ -101,6 +122,17 @@ def _decoder_task(networks: Networks, simulator: Simulator) -> Task:
         return decoder_loss(networks.decoder(u), log_rate)
 
     return Task("decoder", networks.decoder, simulator.draw_spectra, loss)
+
+
+def flow_task(networks: Networks, simulator: Simulator) -> Task:
+    """The stage in which the flow learns to read what the encoder, as it is, makes of spectra."""
+
+    def loss(batch: Batch, _: torch.Generator) -> Tensor:
+        with torch.no_grad():
+            context = networks.encoder(torch.from_numpy(batch.features()))
+        return -networks.flow.log_prob(torch.from_numpy(batch.u).float(), context).mean()
+
+    return Task("flow", networks.flow, simulator.draw, loss)
 
 
 def _joint_task(networks: Networks, simulator: Simulator, stage: StageConfig, response: Response) -> Task:
@@ -144,7 +176,7 @@ def _labelled(
 def _prepare(output: Path, config: Path, settings: TrainConfig, resume: bool) -> None:
     """Make the run folder with a copy of the configuration; refuse to mix two configurations in one folder."""
     output.mkdir(parents=True, exist_ok=True)
-    kept, checkpoint = output / "config.toml", output / "checkpoint.safetensors"
+    kept, checkpoint = output / "config.toml", output / CHECKPOINT
     if not resume:
         checkpoint.unlink(missing_ok=True)
     elif kept.exists() and checkpoint.exists():
