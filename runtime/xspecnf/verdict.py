@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from xspecnf.predictive import PredictiveCheck
@@ -138,11 +138,16 @@ def judge(facts: Facts, thresholds: Thresholds | None = None) -> Verdict:
     return Verdict(level, flags)
 
 
+def significance(counts: Any, background: Any, background_error: Any) -> Any:
+    """Net counts over their noise, of numbers or of arrays alike."""
+    return (counts - background) / (counts + (counts == 0) + background_error**2) ** 0.5
+
+
 def _data_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
-    net = facts.counts - facts.background
-    noise = math.sqrt(max(facts.counts, 1.0) + facts.background_error**2)
-    if net < limits.signal_sigma * noise:
-        yield Flag("no-signal", "reject", f"{net:.0f} net counts are only {net / noise:.1f} sigma above the background")
+    signal = significance(facts.counts, facts.background, facts.background_error)
+    if signal < limits.signal_sigma:
+        net = facts.counts - facts.background
+        yield Flag("no-signal", "reject", f"{net:.0f} net counts are only {signal:.1f} sigma above the background")
     elif facts.background > limits.background_fraction * facts.counts:
         share = facts.background / facts.counts
         yield Flag("background-dominated", "caution", f"{share:.0%} of the counts are background")

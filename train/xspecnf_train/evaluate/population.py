@@ -1,7 +1,9 @@
 """Fresh simulated spectra to judge a bundle on, as many of each brightness as can be had.
 
 The simulator's sources crowd at 1e3 to 1e6 counts. Which spectra are judged is decided by their counts alone, that is
-by the data, which leaves calibrated posteriors calibrated.
+by the data, which leaves calibrated posteriors calibrated: ranges that are frequent are thinned, and a spectrum whose
+verdict is that there is no signal is not judged. Sources are drawn down to far fewer counts than such a signal needs,
+because the posterior allows for them.
 """
 
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from dataclasses import fields, replace
 import numpy as np
 
 from xspecnf.model import Model
+from xspecnf.verdict import Thresholds, significance
 from xspecnf_train.simulate import Batch, Simulator, SimulatorConfig
 from xspecnf_train.tables import build
 
@@ -17,6 +20,9 @@ COUNT_EDGES = np.array([1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 3e6, 1e7, 1.5e8])
 """Of the ranges that figures are given for, decades up to the end of what is claimed; counts of source and background
 in the good bins.
 """
+
+FEWEST_COUNTS = 0.1
+"""Expected of a source: fewer do not give a signal."""
 
 DRAW = 2000
 FLATTEN = 0.2
@@ -28,7 +34,8 @@ FIRST_SEED = 1_000_000
 
 def fresh_spectra(model: Model, spectra: int, seed: int) -> Batch:
     """`spectra` observations under the settings that the bundle was trained with, in random order of counts."""
-    config = replace(_simulator_config(model), pool=max(8 * spectra, 1000))
+    trained = _simulator_config(model)
+    config = replace(trained, pool=max(8 * spectra, 1000), counts=(FEWEST_COUNTS, trained.counts[1]))
     simulator = Simulator(config, model.reference_response, seed + FIRST_SEED)
     rng = np.random.default_rng([seed, 77])
     parts: list[Batch] = []
@@ -50,13 +57,21 @@ def count_range(counts: np.ndarray) -> np.ndarray:
 
 
 def _thinned(simulator: Simulator, rng: np.random.Generator) -> Iterator[Batch]:
-    """Draws without end, the spectra of frequent ranges of counts thinned."""
-    first = simulator.draw(DRAW, rng)
-    share = np.bincount(count_range(total_counts(first)), minlength=len(COUNT_EDGES) - 1) / DRAW
+    """Draws without end of spectra with a signal, those of frequent ranges of counts thinned."""
+    first = total_counts(_with_signal(simulator.draw(DRAW, rng)))
+    share = np.bincount(count_range(first), minlength=len(COUNT_EDGES) - 1) / DRAW
     keep = np.minimum(1, FLATTEN * share.max() / np.maximum(share, 1 / DRAW))
     while True:
-        batch = simulator.draw(DRAW, rng)
-        yield picked(batch, rng.random(DRAW) < keep[count_range(total_counts(batch))])
+        batch = _with_signal(simulator.draw(DRAW, rng))
+        yield picked(batch, rng.random(len(batch.u)) < keep[count_range(total_counts(batch))])
+
+
+def _with_signal(batch: Batch) -> Batch:
+    """Those whose verdict would not be that there is no signal (xspecnf.verdict)."""
+    counts = total_counts(batch)
+    background = (batch.background * batch.good).sum(axis=1)
+    background_error = np.linalg.norm(batch.background_error * batch.good, axis=1)
+    return picked(batch, significance(counts, background, background_error) >= Thresholds().signal_sigma)
 
 
 def picked(batch: Batch, index: np.ndarray | slice) -> Batch:
