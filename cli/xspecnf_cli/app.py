@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from xspecnf_cli import build, evaluate, fit, infer, models, simulate
+from xspecnf_cli import build, evaluate, fit, infer, models, report, simulate
 
 app = typer.Typer(
     help="X-ray spectra of black hole binaries to posteriors, in milliseconds and checked against exact physics.",
@@ -15,6 +15,7 @@ app = typer.Typer(
 )
 app.command()(infer.infer)
 app.command()(fit.fit)
+app.command()(report.report)
 app.command()(simulate.simulate)
 app.command()(build.train)
 app.command()(build.export)

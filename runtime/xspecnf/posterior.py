@@ -14,6 +14,8 @@ from xspecnf.parameters import Parameter
 from xspecnf.verdict import Flag, Level
 
 if TYPE_CHECKING:
+    from astropy.table import Table
+
     from xspecnf.observation import Observation
     from xspecnf.predictive import PredictiveCheck
 
@@ -243,6 +245,19 @@ class Posterior:
         from xspecnf.formats import netcdf
 
         return netcdf.inference_data(self)
+
+    def to_table(self) -> Table:
+        """The samples as an astropy Table: a column a parameter with its unit, then log_prob, weight and, where it is
+        known, pgstat.
+        """
+        from xspecnf.formats.samples import table
+
+        return table(self)
+
+    def _repr_html_(self) -> str:
+        from xspecnf.html import fragment
+
+        return fragment(self)
 
     def __repr__(self) -> str:
         lines = [

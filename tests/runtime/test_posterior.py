@@ -107,5 +107,22 @@ def test_repr_is_the_answer_at_a_glance() -> None:
     assert "keV" in text
 
 
+def test_a_notebook_shows_names_units_and_reasons() -> None:
+    """Names of files are text, not markup."""
+    html = replace(posterior(), file="<i>.pha")._repr_html_()
+    for words in ("&lt;i&gt;.pha", "caution", "<b>misfit</b>: why", "kT_disk", "keV", "250.0/235"):
+        assert words in html
+
+
+def test_the_samples_as_an_astropy_table() -> None:
+    post = replace(posterior(), statistic=np.arange(400.0))
+    table = post.to_table()
+    assert table.colnames == [*post.names, "log_prob", "weight", "pgstat"]
+    np.testing.assert_array_equal(table["norm"], post.theta[:, 4])
+    assert table["kT_disk"].unit == "keV"
+    assert table["nH"].quantity[0].to_value("cm-2") == pytest.approx(1e22 * post.theta[0, 0])
+    assert table.meta["verdict"] == "caution"
+
+
 def test_reduced_without_degrees_of_freedom_is_nan() -> None:
     assert np.isnan(replace(posterior().fit, dof=0).reduced)

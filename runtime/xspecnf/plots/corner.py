@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xspecnf.extras import require
-from xspecnf.plots.style import GREY, ORANGE, Float64, Scale, scale, with_errors
+from xspecnf.plots.colours import GREY, ORANGE
+from xspecnf.plots.style import Float64, Scale, scale, with_errors
 from xspecnf.posterior import Posterior, quantiles
 
 if TYPE_CHECKING:

@@ -10,13 +10,14 @@ import numpy as np
 from xspecnf.extras import require
 from xspecnf.formats.columns import Row
 from xspecnf.parameters import Parameter
-from xspecnf.plots.style import BLUE, GREY, ORANGE, SYMBOLS, UNITS, Float64
+from xspecnf.plots.colours import VERDICT_COLOURS
+from xspecnf.plots.style import SYMBOLS, UNITS, Float64
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-VERDICTS = {"good": (BLUE, "o"), "caution": (ORANGE, "s"), "reject": (GREY, "x")}
+MARKERS = {"good": "o", "caution": "s", "reject": "x"}
 DECADE = 10.0
 INCHES = (8.0, 9.5)
 
@@ -68,13 +69,12 @@ def _draw_statistic(axes: Axes, times: Float64, results: Sequence[Row], verdicts
 
 
 def _points(axes: Axes, times: Float64, values: Float64, errors: Float64 | None, verdicts: np.ndarray) -> None:
-    for verdict, (colour, marker) in VERDICTS.items():
+    for verdict, marker in MARKERS.items():
         chosen = verdicts == verdict
         if chosen.any():
             bars = None if errors is None else errors[:, chosen]
-            axes.errorbar(
-                times[chosen], values[chosen], bars, fmt=marker, ms=3.5, mew=0.8, lw=0.8, color=colour, label=verdict
-            )
+            look = {"fmt": marker, "ms": 3.5, "mew": 0.8, "lw": 0.8, "color": VERDICT_COLOURS[verdict]}
+            axes.errorbar(times[chosen], values[chosen], bars, label=verdict, **look)
     axes.tick_params(which="both", direction="in", top=True, right=True)
 
 

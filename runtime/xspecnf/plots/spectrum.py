@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from xspecnf.extras import require
 from xspecnf.observation import Observation
 from xspecnf.physics import expected_counts, photons
-from xspecnf.plots.style import BLUE, GREEN, GREY, ORANGE
+from xspecnf.plots.colours import BLUE, GREEN, GREY, ORANGE
 from xspecnf.posterior import Posterior
 from xspecnf.predictive import replicated
 

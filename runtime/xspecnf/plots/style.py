@@ -12,9 +12,6 @@ from xspecnf.parameters import Parameter
 
 Float64 = NDArray[np.float64]
 
-BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#999999"
-"""Told apart by the colour-blind (Okabe & Ito 2008)."""
-
 SYMBOLS = {
     "nH": r"$N_\mathrm{H}$",
     "Gamma": r"$\Gamma$",

@@ -1,0 +1,49 @@
+"""`xspecnf report`: one observation on one self-contained HTML page."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xspecnf_cli.errors import Debug, reported
+from xspecnf_cli.options import Arf, Background, ModelName, Provider, ResponseOption, Rmf, Seed, Systematic, Where
+
+
+def report(
+    observation: Annotated[Path, typer.Argument(metavar="OBS.pha", help="PHA spectrum, gzipped or not.")],
+    output: Annotated[Path, typer.Option(help="The page to write; it needs no network.")],
+    model: ModelName = "nicer-bhb",
+    samples: Annotated[int, typer.Option(min=1, help="Posterior samples.")] = 1000,
+    seed: Seed = 0,
+    rmf: Rmf = None,
+    arf: Arf = None,
+    response: ResponseOption = None,
+    background: Background = None,
+    systematic: Systematic = None,
+    refine: Annotated[bool, typer.Option("--refine/--no-refine", help="Make the posterior exact.")] = True,
+    provider: Where = Provider.auto,
+    debug: Debug = False,
+) -> None:
+    """Report a spectrum on one page: parameters, verdict in plain words, figures, provenance.
+
+    Example: xspecnf report obs.pha --output report.html
+    """
+    with reported(debug):
+        from dataclasses import replace
+
+        from xspecnf import load_model
+        from xspecnf.atomic import write_atomically
+        from xspecnf.batch import Job
+        from xspecnf.report import report as page
+
+        loaded = load_model(model, provider.value)
+        job = Job(samples, seed, refine, rmf, arf, background, systematic, response is not None)
+        obs = job.read(observation, loaded)
+        posterior = replace(loaded.infer(obs, samples, seed, refine), file=str(observation))
+        raw = loaded.infer(obs, samples, seed) if refine else None
+        write_atomically(output, page(posterior, obs, raw, shlex.join(["xspecnf", *sys.argv[1:]])))
+    typer.echo(f"wrote {output}", err=True)
