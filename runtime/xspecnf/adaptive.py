@@ -93,7 +93,7 @@ def refine_draws(
     Raises:
         ValueError: none of the first draws has a finite likelihood.
     """
-    pilot = weigh(target.at_unit(first.u), first.log_q)
+    pilot = weigh(target.at_unit(first.u, np.float32), first.log_q)
     weak = is_weak(target.obs)  # the network was not trained on what may be no source at all
     if pilot.result.efficiency >= GOOD_NETWORK and not weak:
         pool = _completed(target, pilot, more, samples)
@@ -108,7 +108,7 @@ def refine_draws(
         return Refined(_thinned(pool, samples, rng), pilot, method, rounds, target.evaluations, khat)
     chain = _walked(target, pool, adaptation.proposal, samples, rng)
     if chain.converged:
-        best, method = _equal(target.at(chain.draws(samples, rng)), pool, chain.ess), "mcmc"
+        best, method = _equal(target.at(chain.draws(samples, rng), np.float32), pool, chain.ess), "mcmc"
     else:
         best = _thinned(pool, samples, rng)
     return Refined(best, pilot, method, rounds, target.evaluations, khat, chain.rhat)
@@ -132,7 +132,8 @@ def _completed(target: Target, pilot: Weighed, more: Callable[[int], Draws], sam
     if missing <= 0:
         return pilot
     draws = more(missing)
-    return weigh(joined([pilot.points, target.at_unit(draws.u)]), np.concatenate([pilot.log_q, draws.log_q]))
+    points = joined([pilot.points, target.at_unit(draws.u, np.float32)])
+    return weigh(points, np.concatenate([pilot.log_q, draws.log_q]))
 
 
 def _drawn(target: Target, proposal: Proposal, samples: int, rng: np.random.Generator) -> Weighed | None:
@@ -160,7 +161,7 @@ def _thinned(pool: Weighed, samples: int, rng: np.random.Generator) -> Weighed:
 def _walked(target: Target, pool: Weighed, proposal: Proposal, samples: int, rng: np.random.Generator) -> Chain:
     """MCMC from draws of the pool."""
     start = rng.choice(len(pool.points), ENSEMBLES * WALKERS, p=tempered(pool.log_w))
-    return sample(lambda x: target.at(x).log_density, pool.points.x[start], proposal.mixture, samples, rng)
+    return sample(lambda x: target.at(x, np.float32).log_density, pool.points.x[start], proposal.mixture, samples, rng)
 
 
 def _equal(points: Points, pool: Weighed, ess: float) -> Weighed:

@@ -26,7 +26,7 @@ from xspecnf.parameters import BHB_PARAMETERS, Parameter, from_unit, to_unit
 from xspecnf.peaks import STEPS, Place, climb
 from xspecnf.physics import expected_counts
 from xspecnf.statistics import fit_statistic
-from xspecnf.target import Points, Target
+from xspecnf.target import Points, Precision, Target
 
 Float64 = NDArray[np.float64]
 
@@ -54,9 +54,9 @@ WORTH_TELLING = 10.0
 class Likelihood(Target):
     """ln L as a density over the coordinates of the posterior: without the volume that makes it one."""
 
-    def at(self, x: Float64) -> Points:
+    def at(self, x: Float64, precision: Precision = np.float64) -> Points:
         """ln L at coordinates x (S, 5)."""
-        points = super().at(x)
+        points = super().at(x, precision)
         return replace(points, log_density=points.log_density - points.log_volume)
 
 

@@ -21,7 +21,7 @@ from xspecnf.bestfit import BestFit, fit
 from xspecnf.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
 from xspecnf.errors import InputError
 from xspecnf.features import features
-from xspecnf.goodness import EVALUATED, diagnose, edge_mass, goodness
+from xspecnf.goodness import EVALUATED, diagnose, edge_mass, goodness, median
 from xspecnf.observation import Observation
 from xspecnf.parameters import from_unit
 from xspecnf.posterior import Posterior
@@ -100,19 +100,23 @@ class Model:
         context = self._context(obs)
         network = partial(self._draw, obs, context, np.random.default_rng(seed))
         draws = network(PILOT if refine else samples)
-        target = Target(obs, self.bundle.parameters, partial(self.expected_counts, obs=obs))
+        exact = partial(physics.expected_counts, obs=obs)
+        target = Target(obs, self.bundle.parameters, exact)
         own = np.random.default_rng([seed, 1])
         refined = refine_draws(target, draws, network, samples, own) if refine else None
         u, log_q = (refined.samples.points.u, refined.samples.log_q) if refined else (draws.u, draws.log_q)
         theta = from_unit(u, self.bundle.parameters)
-        counts = refined.samples.points.counts if refined else self.expected_counts(theta[:EVALUATED], obs)
         weights = refined.samples.result.weights if refined else np.full(len(theta), 1 / len(theta))
-        fit = goodness(theta, weights, counts, obs)
+        chosen = refined.samples.likeliest(EVALUATED) if refined else slice(EVALUATED)
+        looked_at = np.vstack([median(theta, weights), theta[chosen]])
+        known = refined.samples.points.counts[chosen] if refined else np.empty((0, len(obs.counts)), np.float32)
+        counts = np.vstack([exact(looked_at[: len(looked_at) - len(known)].astype(np.float32)), known])
+        fit = goodness(looked_at, counts, obs)
         rng = np.random.default_rng([seed, 2])
         if refined:
-            check = predictive_check(counts, weights, obs, rng)
+            check = predictive_check(refined.samples.points.counts, weights, obs, rng)
         else:
-            check = check_draws(target, u[:EVALUATED], counts, log_q[:EVALUATED], rng)
+            check = check_draws(target, u[chosen], counts[1:], log_q[chosen], rng)
         edges = edge_mass(theta, weights, self.bundle.parameters)
         return Posterior(
             file=obs.name,

@@ -21,7 +21,7 @@ from xspecnf.parameters import from_unit
 from xspecnf.peaks import climb
 from xspecnf.physics import expected_counts
 from xspecnf.probit import from_normal, to_normal
-from xspecnf.target import Points
+from xspecnf.target import Points, Precision
 
 Float64 = NDArray[np.float64]
 
@@ -71,11 +71,11 @@ class Held(Likelihood):
         super().__init__(obs, best.parameters, partial(expected_counts, obs=obs))
         self.index, self.value = index, value
 
-    def at(self, x: Float64) -> Points:
+    def at(self, x: Float64, precision: Precision = np.float64) -> Points:
         """ln L at coordinates x (S, 5) but for the held one."""
         if self.index < 4:
-            return super().at(np.where(np.arange(5) == self.index, to_normal(np.array(self.value)), x))
-        points = self.at_unit(np.column_stack([from_normal(x[:, :4]), np.full(len(x), self.value)]))
+            return super().at(np.where(np.arange(5) == self.index, to_normal(np.array(self.value)), x), precision)
+        points = self.at_unit(np.column_stack([from_normal(x[:, :4]), np.full(len(x), self.value)]), precision)
         return replace(points, log_density=points.log_density - points.log_volume)
 
 

@@ -78,6 +78,10 @@ class Weighed:
         """(S,) ln of the plain weights."""
         return self.points.log_density - self.points.log_volume - self.log_q
 
+    def likeliest(self, number: int) -> NDArray[np.intp]:
+        """Indices of the points of highest likelihood, at most `number`."""
+        return np.argsort(self.points.log_volume - self.points.log_density)[:number]
+
 
 def weigh(points: Points, log_q: Float64) -> Weighed:
     """Weigh points drawn with ln density log_q (S,) with respect to the unit cube; ValueError if all weigh nothing."""
@@ -94,8 +98,8 @@ class Proposal:
     def draw(self, target: Target, size: int, rng: np.random.Generator) -> Points:
         """`size` points of the target, the two parts' numbers as near to their shares as they come."""
         uniform = int(self.prior * size + rng.random())
-        points = target.at(self.mixture.draw(size - uniform, rng))
-        return joined([points, target.at_unit(rng.random((uniform, 5)))]) if uniform else points
+        points = target.at(self.mixture.draw(size - uniform, rng), np.float32)
+        return joined([points, target.at_unit(rng.random((uniform, 5)), np.float32)]) if uniform else points
 
     def log_density(self, points: Points) -> Float64:
         """ln q (S,) with respect to x at points inside the prior."""

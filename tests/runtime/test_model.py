@@ -110,8 +110,9 @@ def test_refining_weighs_by_the_exact_likelihood(
     likelihood = log_likelihood(model.expected_counts(post.theta, faint), faint)
     log_w, khat = smooth(likelihood - post.log_prob)
     expected = np.exp(log_w - log_w.max())
-    np.testing.assert_allclose(post.weights, expected / expected.sum(), rtol=1e-5, atol=1e-12)
-    assert post.diagnostics.khat == pytest.approx(khat, rel=1e-4)
+    # The draws are weighed in single precision.
+    np.testing.assert_allclose(post.weights, expected / expected.sum(), rtol=5e-4, atol=1e-12)
+    assert post.diagnostics.khat == pytest.approx(khat, rel=1e-3)
     assert post.diagnostics.ess == pytest.approx(1 / np.sum(post.weights**2))
     assert post.diagnostics.log_evidence is not None
     assert model.infer(faint, 400).diagnostics.ess is None
@@ -119,7 +120,7 @@ def test_refining_weighs_by_the_exact_likelihood(
 
 def test_the_truth_fits(synthetic: Observation) -> None:
     """The statistic at the parameters that made the counts is that of 240 Poisson bins."""
-    fit = goodness(TRUTH, np.ones(1), np.empty((0, 240)), synthetic)
+    fit = goodness(TRUTH, physics.expected_counts(TRUTH, synthetic), synthetic)
     assert fit.value == pytest.approx(240, abs=5 * np.sqrt(2 * 240))
     assert fit.value == fit.best
     assert (fit.bins, fit.dof, fit.counts) == (240, 235, int(synthetic.counts.sum()))

@@ -45,8 +45,8 @@ def cross_section(energy: np.ndarray) -> np.ndarray:
 class BinAverages:
     """The cross-section's distribution in each of n bins, sigma in 1e-22 cm^2.
 
-    cumulants: (2, n) the mean negative, and half the variance. nh_max: 1e22 cm^-2, the column above which the variance's
-    term is half the mean's in some bin. uneven: indices (m,) of the bins that need samples; samples: (m,
+    cumulants: (2, n) the mean negative, and half the variance. nh_max: 1e22 cm^-2, the column above which the term of
+    the variance is half the mean's in some bin. uneven: indices (m,) of the bins that need samples; samples: (m,
     SAMPLES_PER_BIN) of them.
     """
 
