@@ -16,7 +16,7 @@ ADVICE = {
     "bad-bins": "Check the QUALITY column; the parameters rest on the bins that are left.",
     "extrapolated": "The network was not trained for this. A refined posterior does not depend on that: use --refine.",
     "unlike-training": "The spectrum looks like none of the training. Look at the residuals, and refine.",
-    "misfit": "No parameters describe these data within their errors: look in the residuals for what is missing, and do "
+    "misfit": "No parameters describe these data within their errors: the residuals show what is missing; do "
     "not believe the widths. It can be a line, reflection or the calibration; a systematic error covers the last.",
     "missed-peak": "The network's samples lie beside the likelihood's peak: use --refine.",
     "prior-edge": "The data do not bound this parameter inside the prior: quote a limit, not an interval.",
