@@ -10,6 +10,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,25 +25,30 @@ _warning_filters = threading.Lock()  # they are the process's: two threads that 
 
 
 class Table:
-    """One binary table: columns and keywords by name, checked as they are read."""
+    """One binary table: columns and keywords by name, checked as they are read; of a table that nobody asks for the
+    header alone is parsed.
+    """
 
     def __init__(self, path: Path, hdu: Any) -> None:
         self.path = path
         self.header = hdu.header
-        self._data = hdu.data
-        self._index = {name.upper(): i for i, name in enumerate(hdu.columns.names)}
+        self._hdu = hdu
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {name.upper(): i for i, name in enumerate(self._hdu.columns.names)}
 
     def __contains__(self, column: str) -> bool:
         return column in self._index
 
     def __len__(self) -> int:
-        return len(self._data)
+        return int(self.header["NAXIS2"])
 
     def column(self, name: str) -> NDArray[Any]:
         """A column as stored. Raises InputError when there is none."""
         if name not in self:
             raise InputError(f"{self.path}: no {name} column (it has {', '.join(self._index)}); write the file again")
-        return np.asarray(self._data.field(self._index[name]))
+        return np.asarray(self._hdu.data.field(self._index[name]))
 
     def finite(self, name: str, default: float | None = None) -> FloatArray:
         """(rows,) the column, else the keyword, else the default. Raises InputError when a number is not finite."""
