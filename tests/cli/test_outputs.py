@@ -104,7 +104,7 @@ def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("coarse")
 def test_figures_of_one_spectrum(infer: Run, example: Path, tmp_path: Path) -> None:
-    done = infer(example, "--samples", 60, "--no-refine", "--plot", tmp_path / "{stem}.png", "--unfolded", "--json")
+    done = infer(example, "--samples", 60, "--refine", "--plot", tmp_path / "{stem}.png", "--unfolded", "--json")
     written = [tmp_path / f"{example.stem}-{kind}.png" for kind in ("corner", "unfolded")]
     assert json.loads(done.stdout)["outputs"] == [str(path) for path in written]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)
