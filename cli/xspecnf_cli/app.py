@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from xspecnf_cli import build, evaluate, fit, infer, models, report, simulate
+from xspecnf_cli import build, doctor, evaluate, fit, infer, models, report, simulate
 
 app = typer.Typer(
     help="X-ray spectra of black hole binaries to posteriors, in milliseconds and checked against exact physics.",
@@ -20,6 +20,7 @@ app.command()(simulate.simulate)
 app.command()(build.train)
 app.command()(build.export)
 app.command()(evaluate.evaluate)
+app.command()(doctor.doctor)
 app.add_typer(models.app, name="models")
 
 
