@@ -18,6 +18,7 @@ from xspecnf_cli.options import (
     ModelName,
     Observations,
     Provider,
+    Quiet,
     ResponseOption,
     Rmf,
     Scheduler,
@@ -66,6 +67,7 @@ def infer(
     ] = None,
     unfolded: Annotated[bool, typer.Option("--unfolded", help="Draw the spectrum unfolded, E F_E.")] = False,
     json_lines: JsonLines = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Infer posteriors of spectra: a table of the parameters, the goodness of fit and a verdict for each.
@@ -82,6 +84,7 @@ def infer(
             checked(catalogue.check_suffix, table, "--table")
         if plot is not None:
             checked(plots.check_suffix, Path(plot), "--plot")
+    shown = "json" if json_lines else "nothing" if quiet else "table"
     settings = {
         "samples": samples,
         "seed": seed,
@@ -101,7 +104,7 @@ def infer(
             keep = any(needs_observation(Path(pattern)) for pattern in outputs.patterns)
             keep |= figures is not None and figures.of_each
             batch = loaded.infer_many(todo, executor=workers, keep_observation=keep, **settings)
-            results = Results(loaded, outputs, json_lines, debug, rows, figures)
+            results = Results(loaded, outputs, shown, debug, rows, figures)
             for path, result in zip(todo, batch, strict=True):
                 results.take(path, result)
             results.finish()

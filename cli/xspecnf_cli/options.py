@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from xspecnf_cli.inputs import expanded
+
 
 class Provider(StrEnum):
     """Where the networks run."""
@@ -23,7 +25,12 @@ class ResponseSource(StrEnum):
     bundle = "bundle"
 
 
-Observations = Annotated[list[Path], typer.Argument(metavar="OBS.pha...", help="PHA spectra, gzipped or not.")]
+Observations = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="OBS.pha...", help="PHA spectra, gzipped or not; folders of them; @list.txt.", callback=expanded
+    ),
+]
 ModelName = Annotated[str, typer.Option("--model", help="A shipped model's name or a bundle's folder.")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same samples.")]
 Rmf = Annotated[Path | None, typer.Option(help="Redistribution matrix, in place of the header's.")]
@@ -42,6 +49,7 @@ Jobs = Annotated[int, typer.Option(min=1, help="Processes that share the files."
 Scheduler = Annotated[
     str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler whose workers share the files; they see them.")
 ]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors alone; write the files.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="One JSON object an observation on stdout.")]
 
 RealFolder = Annotated[

@@ -6,7 +6,7 @@ import json
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from xspecnf.formats.columns import Row
 
 
+Shown = Literal["table", "json", "nothing"]
+
+
 @dataclass
 class Results:
     """Takes results one by one.
@@ -28,7 +31,7 @@ class Results:
     Attributes:
         model: what made them.
         outputs: the files of each result.
-        as_json: print JSON lines instead of tables.
+        shown: what is printed of each.
         debug: raise a failure's error instead of reporting it.
         catalogue: the open table of the batch, or None.
         figures: what is drawn, or None.
@@ -38,7 +41,7 @@ class Results:
 
     model: Model
     outputs: Outputs
-    as_json: bool
+    shown: Shown
     debug: bool
     catalogue: Catalogue | None = None
     figures: Figures | None = None
@@ -70,8 +73,10 @@ class Results:
             self.rows |= {posterior.file: row(posterior)} if not self.figures.of_each else {}
         if self.catalogue is not None:
             self.catalogue.append(row(posterior))
-        shown = json.dumps(record(posterior, written), allow_nan=False) if self.as_json else table(posterior, written)
-        typer.echo(shown)
+        if self.shown == "json":
+            typer.echo(json.dumps(record(posterior, written), allow_nan=False))
+        elif self.shown == "table":
+            typer.echo(table(posterior, written))
 
     def finish(self) -> None:
         """Draw what shows the whole batch."""
@@ -87,7 +92,7 @@ class Results:
         report(failure.error, failure.file)
         if self.catalogue is not None:
             self.catalogue.append(failed(str(path), one_line(failure.error)))
-        if self.as_json:
+        if self.shown == "json":
             typer.echo(json.dumps({"file": str(path), "error": one_line(failure.error)}))
 
 
