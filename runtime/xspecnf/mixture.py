@@ -123,7 +123,7 @@ def _maximise(x: Float64, weights: Float64, members: Float64, stretch: Float64) 
     total, pull = mass.sum(axis=1), mass * stretch
     means = (pull @ x) / pull.sum(axis=1)[:, None]
     away = x - means[:, None]
-    spread = np.einsum("ks,ksd,kse->kde", pull, away, away, optimize=True) / total[:, None, None]
+    spread = (pull[:, :, None] * away).transpose(0, 2, 1) @ away / total[:, None, None]
     roots = np.linalg.cholesky(_widened(spread, effective)).astype(np.float64)
     return StudentMixture(total / total.sum(), means, roots)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from math import gamma, pi, sqrt
+from math import erfc, gamma, pi, sqrt
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +53,8 @@ class Network:
 def test_probit_is_the_inverse_of_the_normal_law() -> None:
     z = np.linspace(-6, 4, 101)
     np.testing.assert_allclose(to_normal(from_normal(z)), z, atol=1e-7)
+    exact = [0.5 * erfc(-x / sqrt(2)) for x in z]
+    np.testing.assert_allclose(from_normal(z), exact, rtol=1e-10)
     assert from_normal(np.array([0.0])) == 0.5
     assert np.all(np.isfinite(to_normal(np.array([0.0, 1.0]))))
     slope = (from_normal(z + 1e-5) - from_normal(z - 1e-5)) / 2e-5
