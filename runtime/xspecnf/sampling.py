@@ -7,6 +7,7 @@ the prior: q'(u) = q(u)/a inside, with the acceptance a estimated from all the d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,7 +28,7 @@ MAX_ROUNDS = 10
 """At most this many times the wanted number is drawn before giving up on a posterior that lies outside the prior."""
 
 REDRAWN = 50
-"""Draws of a later round at least: one of them costs next to nothing beside the call of the flow."""
+"""Draws of a later round beyond those that it is likely to need: they cost little beside the call of the flow."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,11 @@ class Raw:
         self.made += len(u)
         self.kept += int(inside.sum())
 
+    def needed(self, samples: int) -> int:
+        """Draws that are likely to complete `samples`, and no more than `samples` where many fell outside."""
+        missing = (samples - self.kept) * self.made / max(self.kept, 1)
+        return min(math.ceil(missing), samples) + REDRAWN
+
     def truncated(self, samples: int) -> Draws:
         """The first of those inside, as draws of the truncated flow."""
         acceptance = self.kept / self.made
@@ -79,13 +85,13 @@ def draw(backend: Backend, context: Float32, samples: int, rng: np.random.Genera
 def draw_each(backend: Backend, contexts: Float32, samples: int, rngs: Sequence[np.random.Generator]) -> list[Draws]:
     """Draw `samples` points inside the prior for each of the contexts (B, C), whose generators fix them."""
     raw = [Raw() for _ in rngs]
-    lacking, size = list(range(len(rngs))), samples
+    lacking, size = range(len(rngs)), samples
     while lacking:
         u, log_q = _run_flow(backend, contexts[lacking], size, [rngs[k] for k in lacking])
         for k, *drawn in zip(lacking, u, log_q, strict=True):
             raw[k].add(*drawn)
         lacking = [k for k in lacking if raw[k].kept < samples and raw[k].made < MAX_ROUNDS * samples]
-        size = max(samples, REDRAWN)
+        size = max((raw[k].needed(samples) for k in lacking), default=0)
     return [one.truncated(samples) for one in raw]
 
 
