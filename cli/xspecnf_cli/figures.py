@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from xspecnf_cli.outputs import STEM, target
+from xspecnf_cli.outputs import STEM, checked, refuse_shared, target
 
 if TYPE_CHECKING:
     from xspecnf import Model, Posterior
@@ -29,6 +29,24 @@ class Figures:
     pattern: str
     batch: bool
     unfolded: bool
+
+    @classmethod
+    def parse(cls, pattern: str | None, observations: Sequence[Path], unfolded: bool) -> Figures | None:
+        """Check the suffix, and that no two observations would share a figure; None where there is no pattern.
+
+        Raises:
+            typer.BadParameter: wrong usage, exit code 2.
+            MissingExtraError: the packages that draw are missing.
+        """
+        if pattern is None:
+            return None
+        from xspecnf.plots import check_suffix
+
+        checked(check_suffix, Path(pattern), "--plot")
+        figures = cls(pattern, len(observations) > 1, unfolded)
+        if figures.of_each:
+            refuse_shared(pattern, observations, "--plot")
+        return figures
 
     @property
     def of_each(self) -> bool:

@@ -74,16 +74,13 @@ def infer(
 
     Example: xspecnf infer ni*.pha --refine --table results.fits --output {stem}.npz
     """
-    from xspecnf import plots
     from xspecnf.formats import catalogue, check_suffix, needs_observation
 
-    figures = None if plot is None else Figures(plot, len(observations) > 1, unfolded)
     with reported(debug):
         outputs = Outputs.parse(output or [], observations, check_suffix)
         if table is not None:
             checked(catalogue.check_suffix, table, "--table")
-        if plot is not None:
-            checked(plots.check_suffix, Path(plot), "--plot")
+        figures = Figures.parse(plot, observations, unfolded)
     shown = "json" if json_lines else "nothing" if quiet else "table"
     settings = {
         "samples": samples,

@@ -30,13 +30,7 @@ class Outputs:
         """
         for pattern in patterns:
             checked(check_suffix, Path(pattern), "--output")
-            targets = [target(pattern, path) for path in observations]
-            if len(set(targets)) < len(targets):
-                raise typer.BadParameter(
-                    f"{pattern}: {len(targets)} observations would share a file; put {STEM} into the name "
-                    "and give spectra with distinct names",
-                    param_hint="--output",
-                )
+            refuse_shared(pattern, observations, "--output")
         return cls(tuple(patterns))
 
     def targets(self, observation: Path) -> list[str]:
@@ -50,6 +44,16 @@ def checked(check_suffix: Callable[[Path], None], path: Path, option: str) -> No
         check_suffix(path)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=option) from None
+
+
+def refuse_shared(pattern: str, observations: Sequence[Path], option: str) -> None:
+    """Wrong usage of `option`, exit code 2, where two observations would be written to one file."""
+    if len({target(pattern, path) for path in observations}) < len(observations):
+        raise typer.BadParameter(
+            f"{pattern}: {len(observations)} observations would share a file; put {STEM} into the name "
+            "and give spectra with distinct names",
+            param_hint=option,
+        )
 
 
 def target(pattern: str, observation: Path) -> Path:

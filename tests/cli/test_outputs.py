@@ -118,5 +118,6 @@ def test_figure_of_a_batch(infer: Run, three: tuple[Path, ...], tmp_path: Path) 
     assert [path.name for path in tmp_path.glob("*.svg")] == ["history.svg"]
 
 
-def test_a_figure_of_unknown_kind_is_wrong_usage(infer: Run, example: Path) -> None:
+def test_figures_of_unknown_kind_or_of_one_name_are_wrong_usage(infer: Run, example: Path) -> None:
     assert infer(example, "--plot", "figure.doc").exit_code == 2
+    assert infer(example, example, "--plot", "{stem}.png").exit_code == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -137,7 +138,7 @@ def test_foreign_files_are_refused(tmp_path: Path, name: str) -> None:
 def test_wrong_suffix_and_missing_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match=r"'\.csv'; use one of \.ecsv, \.fits, \.parquet"):
         _open(tmp_path / "batch.csv")
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtraError, match=r"xspecnf\[parquet\]"):
         _open(tmp_path / "batch.parquet")
 

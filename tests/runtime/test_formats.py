@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -178,7 +179,7 @@ def test_arviz_object_without_the_observation(weighted: Posterior) -> None:
 def test_a_missing_package_is_named_with_its_extra(
     post: Posterior, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "h5netcdf", None)
+    monkeypatch.setitem(sys.modules, "h5netcdf", None)
     with pytest.raises(MissingExtraError, match=r"NetCDF needs h5netcdf.*pip install 'xspecnf\[netcdf\]'"):
         post.save(tmp_path / "post.nc")
     assert list(tmp_path.iterdir()) == []

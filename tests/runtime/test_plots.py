@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -109,6 +110,11 @@ def test_corner_has_names_units_and_both_posteriors(post: Posterior) -> None:
     assert high > shifted.theta[:, 1].max() * 0.99
 
 
+def test_too_few_samples_for_a_corner_plot(model: Model, synthetic: Observation) -> None:
+    with pytest.raises(ValueError, match="5 samples are too few"):
+        corner(model.infer(synthetic, samples=5))
+
+
 def test_history_shows_every_result_at_its_time(post: Posterior) -> None:
     rows: list[Row] = [row(replace(post, file=f"{k}.pha", mjd=58000.0 + k)) for k in range(3)]
     rows.append(failed("bad.pha", "why"))
@@ -156,6 +162,6 @@ def test_a_figure_is_written_whole_or_refused(tmp_path: Path) -> None:
 
 
 def test_without_corner_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "corner", None)
+    monkeypatch.setitem(sys.modules, "corner", None)
     with pytest.raises(MissingExtraError, match=r"xspecnf\[plot\]"):
         plots.check_suffix(Path("figure.png"))

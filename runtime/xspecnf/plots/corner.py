@@ -27,8 +27,11 @@ def corner(posterior: Posterior, raw: Posterior | None = None) -> Figure:
     """The posterior's contours; beneath them, where it is given, those of the network's own, `raw`.
 
     Raises:
+        ValueError: not more samples than parameters.
         MissingExtraError: matplotlib or corner is not installed.
     """
+    if len(posterior.theta) <= len(posterior.parameters):
+        raise ValueError(f"{len(posterior.theta)} samples are too few for a corner plot; ask for some hundreds")
     library = require("corner", "plot", "a corner plot")
     figure = require("matplotlib.figure", "plot", "a corner plot").Figure(figsize=(INCHES, INCHES))
     scales = [scale(p, x) for p, x in zip(posterior.parameters, _samples(posterior).T, strict=True)]
