@@ -61,12 +61,13 @@ class Bins:
 
 
 def joined_bins(obs: Observation) -> Bins:
-    """Neighbouring good bins until they hold JOINED counts, MOST_BINS at most."""
+    """Neighbouring good bins until they hold JOINED counts, MOST_BINS at most, and none across a gap."""
     counts = obs.counts[obs.good]
+    gap_follows = np.diff(np.flatnonzero(obs.good), append=np.inf) > 1
     groups, start = [], 0
     for stop in range(1, len(counts) + 1):
         enough = counts[start:stop].sum() >= JOINED or stop - start == MOST_BINS
-        if enough or stop == len(counts):
+        if enough or gap_follows[stop - 1]:
             groups.append(slice(start, stop))
             start = stop
     return Bins(tuple(groups), obs.good)
@@ -80,7 +81,8 @@ def spectrum(posterior: Posterior, obs: Observation, unfolded: bool = False) -> 
     """
     figure = require("matplotlib.figure", "plot", "a spectrum").Figure(figsize=INCHES, layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1.1))
-    theta = posterior.equally_weighted().theta[:DRAWS]
+    theta = posterior.equally_weighted().theta
+    theta = theta[:: max(1, len(theta) // DRAWS)]  # evenly from all, as MCMC's neighbours are alike
     source = expected_counts(theta, obs)
     bins = joined_bins(obs)
     if unfolded:
@@ -89,6 +91,7 @@ def spectrum(posterior: Posterior, obs: Observation, unfolded: bool = False) -> 
         _draw_counts(upper, source, obs, bins, np.random.default_rng([posterior.seed, 4]))
     _draw_residuals(lower, source, obs, bins)
     _label(upper, lower, posterior)
+    upper.legend(fontsize=9, frameon=False, loc="lower left" if unfolded else "upper right")  # where little is drawn
     return figure
 
 
@@ -98,12 +101,14 @@ def _draw_counts(axes: Axes, source: Floats, obs: Observation, bins: Bins, rng: 
     replicates = bins.sum(replicated(source, obs, rng)) * per_rate
     for below, above, opacity in BANDS:
         ends = np.quantile(replicates, [below, above], axis=0)
-        _steps(axes, low, high, ends[0], ends[1], opacity)
+        bottom, edges = _steps(low, high, ends[0])
+        top, _ = _steps(low, high, ends[1])
+        axes.stairs(top, edges, baseline=bottom, fill=True, color=ORANGE, alpha=opacity, lw=0)
     model = np.median(bins.sum(source + obs.background), axis=0) * per_rate
-    axes.stairs(model, np.append(low, high[-1]), color=ORANGE, lw=1.0, baseline=None, label="model, median")
+    axes.stairs(*_steps(low, high, model), color=ORANGE, lw=1.0, baseline=None, label="model, median")
     if obs.has_background:
         background = bins.sum(obs.background) * per_rate
-        axes.stairs(background, np.append(low, high[-1]), color=GREEN, lw=0.9, baseline=None, label="background")
+        axes.stairs(*_steps(low, high, background), color=GREEN, lw=0.9, baseline=None, label="background")
     counts = bins.sum(obs.counts)
     _points(axes, low, high, counts * per_rate, np.sqrt(np.maximum(counts, 1)) * per_rate)
     shown = np.concatenate([model, (counts * per_rate)[counts > 0]])
@@ -151,9 +156,12 @@ def _draw_residuals(axes: Axes, source: Floats, obs: Observation, bins: Bins) ->
     axes.set_ylabel(r"residual [$\sigma$]")
 
 
-def _steps(axes: Axes, low: Floats, high: Floats, bottom: Floats, top: Floats, opacity: float) -> None:
-    edges = np.append(low, high[-1])
-    axes.stairs(top, edges, baseline=bottom, fill=True, color=ORANGE, alpha=opacity, lw=0)
+def _steps(low: Floats, high: Floats, values: Floats) -> tuple[Floats, Floats]:
+    """Values (n,) of bins as matplotlib's stairs take them, with their edges (n + 1,); NaN in the gaps between bins."""
+    edges = np.unique(np.round(np.concatenate([low, high]), 6))
+    steps = np.full(len(edges) - 1, np.nan)
+    steps[np.searchsorted(edges, np.round(low, 6))] = values
+    return steps, edges
 
 
 def _points(axes: Axes, low: Floats, high: Floats, values: Floats, errors: Floats) -> None:
@@ -172,6 +180,5 @@ def _label(upper: Axes, lower: Axes, posterior: Posterior) -> None:
     fit, name = posterior.fit, posterior.file.rsplit("/", 1)[-1]
     statistic = f"PGSTAT/dof {fit.best:.0f}/{fit.dof} at best"
     upper.set_title(f"{name}: {statistic}, {posterior.diagnostics.verdict}", fontsize=11)
-    upper.legend(fontsize=9, frameon=False, loc="best")
     for axes in (upper, lower):
         axes.tick_params(which="both", direction="in", top=True, right=True)
