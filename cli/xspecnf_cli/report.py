@@ -38,8 +38,10 @@ def report(
         from xspecnf import load_model
         from xspecnf.atomic import write_atomically
         from xspecnf.batch import Job
+        from xspecnf.extras import require
         from xspecnf.report import report as page
 
+        require("corner", "plot", "a report")
         loaded = load_model(model, provider.value)
         job = Job(samples, seed, refine, rmf, arf, background, systematic, response is not None)
         obs = job.read(observation, loaded)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -113,3 +114,13 @@ def test_a_missing_response_is_one_line(run: Run, orphan: Path, tiny_bundle: Pat
     assert done.exit_code == 1
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "report.html").exists()
+
+
+def test_without_the_packages_that_draw_nothing_is_begun(
+    run: Run, example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "corner", None)
+    monkeypatch.setattr("xspecnf.load_model", None)
+    done = run("report", example, "--output", tmp_path / "report.html")
+    assert done.exit_code == 1
+    assert "pip install 'xspecnf[plot]'" in done.stderr
