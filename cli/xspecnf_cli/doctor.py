@@ -23,9 +23,9 @@ def doctor(
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Look at this installation: versions, providers, bundles with their checksums, a self-test.
+    """Check this installation.
 
-    Example: xspecnf doctor
+    Versions, providers, bundles with their checksums, a self-test. Example: xspecnf doctor
     """
     typer.echo(f"xspecnf {metadata.version('xspecnf')}, Python {platform.python_version()}, {platform.platform()}")
     for extra, packages in _requirements().items():

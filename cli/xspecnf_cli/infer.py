@@ -70,9 +70,9 @@ def infer(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Infer posteriors of spectra: a table of the parameters, the goodness of fit and a verdict for each.
+    """Infer posteriors of spectra.
 
-    Example: xspecnf infer ni*.pha --refine --table results.fits --output {stem}.npz
+    Prints the parameters, the goodness of fit and a verdict for each. Example: xspecnf infer ni*.pha --refine --table results.fits --output {stem}.npz
     """
     from xspecnf.formats import catalogue, check_suffix, needs_observation
 

@@ -28,9 +28,9 @@ def report(
     provider: Where = Provider.auto,
     debug: Debug = False,
 ) -> None:
-    """Report a spectrum on one page: parameters, verdict in plain words, figures, provenance.
+    """Write a one-page report of a spectrum.
 
-    Example: xspecnf report obs.pha --output report.html
+    Parameters, verdict in plain words, figures, provenance, in one HTML file. Example: xspecnf report obs.pha --output report.html
     """
     with reported(debug):
         from dataclasses import replace
