@@ -19,19 +19,20 @@ from xspecnf_train.tables import build
 class StageConfig:
     """One training stage.
 
-    epochs of `steps` batches of `batch` spectra; AdamW at `learning_rate`, which follows `schedule`: "cosine" falls to
-    `final_rate` of it over the whole stage, or starts again at each of the epochs `restarts`, every time from half the
-    rate of the time before; "plateau" halves it after `plateau_patience` epochs without a better validation loss; the
-    first `warm_up` steps rise linearly to it. The stage ends early after `patience` such epochs (0: never). ema: decay
-    per step of the averaged weights that are kept (0: the weights themselves). reconstruction, latent, flow, reverse:
-    weights of the losses (see xspecnf_train.losses). noise: standard deviation of the noise behind the samples that the
-    losses look at: 1, or 0 for a network that answers with one point. decoder_error: the decoder's own relative error,
-    which the reconstruction is to allow for.
+    epochs of `steps` batches of `batch` spectra; optimiser: "adamw" or "muon" (see xspecnf_train.optimisers), at
+    `learning_rate`, which follows `schedule`: "cosine" falls to `final_rate` of it over the whole stage, or starts
+    again at each of the epochs `restarts`, every time from half the rate of the time before; "plateau" halves it after
+    `plateau_patience` epochs without a better validation loss; the first `warm_up` steps rise linearly to it. The stage
+    ends early after `patience` such epochs (0: never). ema: decay per step of the averaged weights that are kept (0:
+    the weights themselves). reconstruction, latent, flow, reverse: weights of the losses (see xspecnf_train.losses).
+    noise: standard deviation of the noise behind the samples that the losses look at: 1, or 0 for a network that
+    answers with one point. decoder_error: the decoder's own relative error, which the reconstruction is to allow for.
     """
 
     epochs: int
     steps: int = 1000
     batch: int = 512
+    optimiser: str = "adamw"
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     schedule: str = "plateau"
@@ -51,6 +52,8 @@ class StageConfig:
     def __post_init__(self) -> None:
         if self.schedule not in ("cosine", "plateau"):
             raise ValueError(f"schedule is {self.schedule!r}; use cosine or plateau")
+        if self.optimiser not in ("adamw", "muon"):
+            raise ValueError(f"optimiser is {self.optimiser!r}; use adamw or muon")
         if (
             min(self.epochs, self.steps, self.batch, self.warm_up, self.plateau_patience) < 1
             or self.learning_rate <= 0

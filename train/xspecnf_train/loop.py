@@ -29,6 +29,7 @@ from xspecnf_train.checkpoint import (
     save_checkpoint,
 )
 from xspecnf_train.config import StageConfig
+from xspecnf_train.optimisers import optimisers
 
 GRADIENT_NORM = 5.0
 VALIDATION_BATCHES = 8
@@ -92,18 +93,17 @@ class Trainer:
 
 
 class Stage:
-    """One stage under way: its optimiser, running average and best weights so far."""
+    """One stage under way: its optimisers, running average and best weights so far."""
 
     def __init__(self, trainer: Trainer, task: Task, config: StageConfig) -> None:
         self.trainer, self.task, self.config, self.progress = trainer, task, config, trainer.progress
         self.trained = [p for p in task.module.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.AdamW(
-            self.trained, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-        )
+        self.optimisers = optimisers(config.optimiser, task.module, config.learning_rate, config.weight_decay)
         self.average = AveragedModel(task.module, multi_avg_fn=get_ema_multi_avg_fn(config.ema)) if config.ema else None
         self.best = _copy(task.module.state_dict())
         if trainer.restored:
-            restore_optimiser(self.optimiser, _under("optimiser.", trainer.restored))
+            for number, optimiser in enumerate(self.optimisers):
+                restore_optimiser(optimiser, _under(f"optimiser.{number}.", trainer.restored))
             self.best = _under("best.", trainer.restored)
             if self.average:
                 self.average.load_state_dict(_under("average.", trainer.restored))
@@ -163,10 +163,11 @@ class Stage:
                 f"{self.trainer.path.parent}: the loss of stage {self.task.name} became {loss.item()} at step {step}; "
                 f"the checkpoint of epoch {self.progress.epoch} is kept: lower learning_rate and run again"
             )
-        self.optimiser.zero_grad(set_to_none=True)
+        self.task.module.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.trained, GRADIENT_NORM)
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            optimiser.step()
         if self.average:
             self.average.update_parameters(self.task.module)
         return loss.item()
@@ -175,7 +176,7 @@ class Stage:
         """Set the learning rate of a step: a short linear start, then the schedule."""
         cosine = self.config.schedule == "cosine"
         rate = cosine_rate(self.config, step) if cosine else self.progress.learning_rate
-        for group in self.optimiser.param_groups:
+        for group in (group for optimiser in self.optimisers for group in optimiser.param_groups):
             group["lr"] = rate * min(1.0, (step + 1) / self.config.warm_up)
 
     @torch.no_grad()
@@ -213,7 +214,7 @@ class Stage:
         """Note the epoch in the curve, save and report."""
         progress = self.progress
         progress.epoch += 1
-        rate = self.optimiser.param_groups[0]["lr"]
+        rate = self.optimisers[0].param_groups[0]["lr"]
         progress.curve.append(
             {
                 "stage": self.task.name,
@@ -223,7 +224,8 @@ class Stage:
                 "learning_rate": rate,
             }
         )
-        tensors = {f"optimiser.{k}": v for k, v in optimiser_tensors(self.optimiser).items()}
+        moments = [optimiser_tensors(optimiser) for optimiser in self.optimisers]
+        tensors = {f"optimiser.{number}.{k}": v for number, each in enumerate(moments) for k, v in each.items()}
         tensors |= {f"best.{k}": v for k, v in self.best.items()}
         if self.average:
             tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
