@@ -96,6 +96,7 @@ def test_channels_follow_from_the_features(load: Callable[[str], TrainConfig]) -
             'epochs = 3\nschedule = "steps"',
             r"\[joint_stage\]: schedule is 'steps'; use cosine or plateau",
         ),
+        ("epochs = 3", 'epochs = 3\noptimiser = "sgd"', r"\[joint_stage\]: optimiser is 'sgd'; use adamw or muon"),
         ("epochs = 3", "epochs = 3\nflow = -1", r"weights of the losses .* cannot be negative"),
         ("epochs = 3", "epochs = 3\nnoise = 0.5", r"\[joint_stage\]: noise is 0.5; use 1, or 0"),
         ("epochs = 3", "epochs = 3\nplateau_patience = 0", r"plateau_patience must be at least 1"),
