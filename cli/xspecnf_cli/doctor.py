@@ -25,7 +25,9 @@ def doctor(
 ) -> None:
     """Check this installation.
 
-    Versions, providers, bundles with their checksums, a self-test. Example: xspecnf doctor
+    Versions, providers, bundles with their checksums, a self-test.
+
+    Example: xspecnf doctor
     """
     typer.echo(f"xspecnf {metadata.version('xspecnf')}, Python {platform.python_version()}, {platform.platform()}")
     for extra, packages in _requirements().items():

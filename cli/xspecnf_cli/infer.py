@@ -72,7 +72,9 @@ def infer(
 ) -> None:
     """Infer posteriors of spectra.
 
-    Prints the parameters, the goodness of fit and a verdict for each. Example: xspecnf infer ni*.pha --refine --table results.fits --output {stem}.npz
+    Prints the parameters, the goodness of fit and a verdict for each.
+
+    Example: xspecnf infer ni*.pha --refine --table results.fits --output {stem}.npz
     """
     from xspecnf.formats import catalogue, check_suffix, needs_observation
 

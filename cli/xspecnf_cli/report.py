@@ -30,7 +30,9 @@ def report(
 ) -> None:
     """Write a one-page report of a spectrum.
 
-    Parameters, verdict in plain words, figures, provenance, in one HTML file. Example: xspecnf report obs.pha --output report.html
+    Parameters, verdict in plain words, figures, provenance, in one HTML file.
+
+    Example: xspecnf report obs.pha --output report.html
     """
     with reported(debug):
         from dataclasses import replace
