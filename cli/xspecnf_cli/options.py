@@ -47,7 +47,8 @@ Systematic = Annotated[
 Where = Annotated[Provider, typer.Option(help="Where the networks run.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Processes that share the files.")]
 Scheduler = Annotated[
-    str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler whose workers can read the files and share them.")
+    str | None,
+    typer.Option(metavar="ADDRESS", help="A Dask scheduler whose workers can read the files and share them."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors alone; write the files.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="One JSON object an observation on stdout.")]
