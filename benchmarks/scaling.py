@@ -3,8 +3,8 @@
 Two tables in Markdown. The first: `Model.sample`, each row in a process of its own: wall and CPU seconds (of the
 sampling, observations in memory), CPU microseconds a sample, peak memory of the process. Cost is linear where the last
 column of times stands still. The second, with `--files PHA...`, which are taken again and again to make up the number:
-`Model.infer_many` in this process and on two others: wall seconds, the ratio of the two, peak memory of the parent and
-of the largest worker.
+`Model.infer_many` in this process and on two others, their start included: wall seconds, whose ratio is the speed-up on
+an idle machine, CPU seconds of this process and of its workers, peak memory of this process and of the largest worker.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def main() -> None:
     parser.add_argument("--numbers", type=int, nargs="*", default=[100, 2160], help="of files")
     options = parser.parse_args()
     sizes = [(n, 1) for n in options.spectra] + [(1, n) for n in options.samples if n > 1]
-    print("| spectra | samples | s | CPU s | us CPU a sample | peak MB |\n|---|---|---|---|---|---|")
+    if sizes:
+        print("| spectra | samples | s | CPU s | us CPU a sample | peak MB |\n|---|---|---|---|---|---|")
     for spectra, samples in sizes:
         took, peak = alone(partial(sampled, options.model, spectra, samples, options.threads))
         per_sample = 1e6 * took.cpu / (spectra * samples)
@@ -53,7 +54,7 @@ def main() -> None:
             f"| {spectra} | {samples} | {took.wall:.3f} | {took.cpu:.3f} | {per_sample:.1f} | {peak:.0f} |", flush=True
         )
     if options.files:
-        print("\n| files | processes | s | ratio | peak MB | of a worker |\n|---|---|---|---|---|---|")
+        print("\n| files | processes | s | CPU s | of workers | peak MB | of a worker |\n|---|---|---|---|---|---|---|")
         for number in options.numbers:
             by_file(options.model, options.files, number)
 
@@ -89,10 +90,10 @@ def by_file(name: str, files: Sequence[Path], number: int) -> None:
     """Rows of the second table for a number of files."""
     paths = [str(path) for path in islice(cycle(files), number)]
     here, peak = alone(partial(inferred, name, paths))
-    print(f"| {number} | 1 | {here.wall:.1f} | 1 | {peak:.0f} | |", flush=True)
-    (there, worker), peak = alone(partial(shared_out, name, paths))
-    ratio = here.wall / there.wall
-    print(f"| {number} | {PROCESSES} | {there.wall:.1f} | {ratio:.2f} | {peak:.0f} | {worker:.0f} |", flush=True)
+    print(f"| {number} | 1 | {here.wall:.1f} | {here.cpu:.1f} | | {peak:.0f} | |", flush=True)
+    (there, workers, worker), peak = alone(partial(shared_out, name, paths))
+    times = f"{there.wall:.1f} | {there.cpu:.1f} | {workers:.1f}"
+    print(f"| {number} | {PROCESSES} | {times} | {peak:.0f} | {worker:.0f} |", flush=True)
 
 
 def inferred(name: str, paths: Sequence[str], executor: Executor | None = None) -> Seconds:
@@ -107,11 +108,12 @@ def inferred(name: str, paths: Sequence[str], executor: Executor | None = None) 
     return timed(work)
 
 
-def shared_out(name: str, paths: Sequence[str]) -> tuple[Seconds, float]:
-    """The same on several processes, their start included; and the peak memory of the largest [MB]."""
+def shared_out(name: str, paths: Sequence[str]) -> tuple[Seconds, float, float]:
+    """The same on several processes, their start included; CPU seconds of all and peak memory [MB] of the largest."""
     with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as executor:
         took = inferred(name, paths, executor)
-    return took, _peak(resource.RUSAGE_CHILDREN)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return took, used.ru_utime + used.ru_stime, _peak(resource.RUSAGE_CHILDREN)
 
 
 if __name__ == "__main__":
