@@ -87,7 +87,7 @@ def predictive_check(
     """Check the posterior whose samples expect the source counts model_counts (S, 240), with `weights` (S,), sum 1."""
     expected = np.minimum(model_counts[rng.choice(len(weights), SAMPLES, p=weights)], LARGEST_EXPECTATION)
     each = expected[:, None]
-    replicates = replicated(np.broadcast_to(each, (SAMPLES, REPEATS, expected.shape[1])), obs, rng)
+    replicates = replicated(each, obs, rng, (SAMPLES, REPEATS, expected.shape[1]))
     statistic = fit_statistic(expected, obs)
     residual = residuals(obs.counts, expected, obs)
     total = fit_statistic(each, obs, replicates) - statistic[:, None]
@@ -119,11 +119,16 @@ def check_draws(
     return predictive_check(peak.points.counts, np.ones(1), target.obs, rng)
 
 
-def replicated(expected: Floats, obs: Observation, rng: np.random.Generator) -> Floats:
-    """Counts (..., 240) that source counts `expected` (..., 240) make under the likelihood's assumptions."""
+def replicated(
+    expected: Floats, obs: Observation, rng: np.random.Generator, shape: tuple[int, ...] | None = None
+) -> Floats:
+    """Counts (..., 240) that source counts `expected` (..., 240) make under the likelihood's assumptions.
+
+    shape: of the result, to which `expected` broadcasts; its own by default.
+    """
     background, error, systematic = (like(x, expected) for x in (obs.background, obs.background_error, obs.systematic))
     scatter = np.sqrt(error**2 + (systematic * expected) ** 2)
-    y = expected + background + scatter * rng.standard_normal(expected.shape, dtype=expected.dtype)
+    y = expected + background + scatter * rng.standard_normal(shape or expected.shape, dtype=expected.dtype)
     return poisson(np.clip(y, 0, LARGEST_EXPECTATION), rng)
 
 
@@ -135,10 +140,10 @@ def poisson(expected: Floats, rng: np.random.Generator) -> Floats:
     The 5/36 are the variance of the last term and of the rounding.
     """
     z = rng.standard_normal(expected.shape, dtype=expected.dtype)
+    counts = np.rint(expected + z * (np.sqrt(np.maximum(expected - 5 / 36, 0)) + z / 6) - 1 / 6)
     few = expected < MANY
-    width = np.sqrt(np.where(few, 1, expected - 5 / 36))
-    counts = np.rint(expected + z * width + (z * z - 1) / 6)
-    counts[few] = rng.poisson(expected[few])
+    if few.any():
+        counts[few] = rng.poisson(expected[few])
     return counts
 
 
