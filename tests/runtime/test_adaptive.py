@@ -28,6 +28,7 @@ from xspecnf.target import Target, preferred_norm
 
 LEVELS = np.array([0.16, 0.5, 0.84])
 TRUTH = np.array([[0.6, 2.6, 0.03, 0.32, 1e4]])
+EXAMPLE = np.array([[0.1176, 1.608, 0.4269, 0.28, 3.769e4]])
 
 
 def target_of(obs: Observation) -> Target:
@@ -147,6 +148,19 @@ def test_coordinates_lead_there_and_back(synthetic: Observation) -> None:
     likelihood = log_likelihood(expected_counts(from_unit(u), synthetic), synthetic)
     np.testing.assert_allclose(there.log_density - there.log_volume, likelihood, atol=1e-6)
     assert target.evaluations == 100
+
+
+def test_single_precision_weighs_draws_as_double_does(synthetic: Observation, example: Path) -> None:
+    """ln L to 0.01, at 5e7 counts with a systematic error too."""
+    for obs, theta, width in ((synthetic, TRUTH, 3e-4), (read_observation(example), EXAMPLE, 2e-3)):
+        target = target_of(obs)
+        u = to_unit(theta) + width * np.random.default_rng(0).standard_normal((100, 5))
+        double, single = target.at_unit(u), target.at_unit(u, np.float32)
+        assert single.counts.dtype == np.float32
+        np.testing.assert_allclose(single.counts, double.counts, rtol=1e-4, atol=1e-6 * double.counts.max())
+        likely = double.log_density > double.log_density.max() - 30
+        assert likely.sum() > 30
+        assert np.std((single.log_density - double.log_density)[likely]) < 0.01
 
 
 def test_volume_is_the_determinant_of_the_map(synthetic: Observation) -> None:
