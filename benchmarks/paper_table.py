@@ -42,7 +42,7 @@ from xspecnf_train.simulate import Batch
 Float64 = NDArray[np.float64]
 Observations = Sequence[Observation]
 
-PAPER_SPECTRA = 2160
+PAPER_SPECTRA, PAPER_ITERATIONS = 2160, 130
 SAMPLES = 200
 LEAST_COUNTS = 100
 SEED = 1
@@ -138,8 +138,8 @@ def default_fit_row(data: Data) -> Row:
 
 
 def default_fit(obs: Observation) -> BestFit:
-    """Fisher scoring from DEFAULT_START until nothing is gained, at most 100 steps."""
-    return fit(obs, DEFAULT_START)
+    """Fisher scoring from DEFAULT_START until nothing is gained, with the paper's limit for XSPEC."""
+    return fit(obs, DEFAULT_START, iterations=PAPER_ITERATIONS)
 
 
 def judged(model: Model, spectra: Spectra, exact: int, refined: int) -> Judged:

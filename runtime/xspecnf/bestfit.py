@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from xspecnf.errors import InputError
 from xspecnf.observation import Observation
 from xspecnf.parameters import BHB_PARAMETERS, Parameter, from_unit, to_unit
-from xspecnf.peaks import STEPS, Place, climb
+from xspecnf.peaks import ITERATIONS, STEPS, Place, climb
 from xspecnf.physics import expected_counts
 from xspecnf.statistics import fit_statistic
 from xspecnf.target import Points, Precision, Target
@@ -126,7 +126,10 @@ class BestFit:
 
 
 def fit(
-    obs: Observation, candidates: Float64 | None = None, parameters: tuple[Parameter, ...] = BHB_PARAMETERS
+    obs: Observation,
+    candidates: Float64 | None = None,
+    parameters: tuple[Parameter, ...] = BHB_PARAMETERS,
+    iterations: int = ITERATIONS,
 ) -> BestFit:
     """Fit one observation.
 
@@ -135,6 +138,7 @@ def fit(
         candidates: (P, 5) points of the unit cube to start from, such as a posterior's samples; None: points scattered
             over the prior, the same ones every time.
         parameters: names and bounds.
+        iterations: steps from a start at most, and as many again in which the best end settles.
 
     Raises:
         InputError: no bin is good, or the likelihood is zero at every candidate.
@@ -143,8 +147,8 @@ def fit(
     if not obs.good.any():
         raise InputError(f"{obs.name}: every bin holds channels of bad quality; nothing is left to fit")
     likelihood = Likelihood(obs, parameters, partial(expected_counts, obs=obs))
-    ends = climb(likelihood, _starts(likelihood, candidates))
-    best = climb(likelihood, ends.points.x[[np.argmax(ends.points.log_density)]], FINE)
+    ends = climb(likelihood, _starts(likelihood, candidates), iterations=iterations)
+    best = climb(likelihood, ends.points.x[[np.argmax(ends.points.log_density)]], FINE, iterations)
     return _best_fit(likelihood, ends, best, time.perf_counter() - started)
 
 

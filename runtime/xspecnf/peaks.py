@@ -68,11 +68,11 @@ def find_peaks(target: Target, starts: Float64) -> StudentMixture:
     return StudentMixture(shares / shares.sum(), place.points.x[kept], WIDENING * roots[kept])
 
 
-def climb(target: Target, starts: Float64, gain: float = CONVERGED) -> Place:
-    """Ascend from every start (K, 5) until a step expects to gain no more ln density than `gain`."""
+def climb(target: Target, starts: Float64, gain: float = CONVERGED, iterations: int = ITERATIONS) -> Place:
+    """Ascend from every start (K, 5) until a step expects to gain no more ln density than `gain`, or for so many."""
     place = survey(target, starts)
     damping = np.full(len(starts), 1e-3)
-    for _ in range(ITERATIONS):
+    for _ in range(iterations):
         step = _damped_step(place, damping)
         climbing = np.flatnonzero(np.einsum("ki,ki->k", step, place.gradient) > gain)
         if len(climbing) == 0:

@@ -52,6 +52,14 @@ def test_the_start_does_not_matter(synthetic: Observation, best: BestFit) -> Non
     assert fit(synthetic).theta == best.theta
 
 
+def test_iterations_bound_the_work(synthetic: Observation, best: BestFit) -> None:
+    start = best.u[None] + np.array([0.1, -0.1, 0.05, 0.05, 0.02])
+    few, many = (fit(synthetic, start, iterations=iterations) for iterations in (1, 130))
+    assert few.evaluations < many.evaluations
+    assert few.statistic > many.statistic + 1
+    assert many.statistic == pytest.approx(best.statistic, abs=0.01)
+
+
 def test_the_figures_belong_to_the_observation(synthetic: Observation, best: BestFit) -> None:
     assert (best.bins, best.dof) == (240, 235)
     assert best.counts == round(synthetic.counts.sum())
