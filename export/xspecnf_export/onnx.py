@@ -81,8 +81,12 @@ def _tidy(model: ModelProto) -> ModelProto:
     constants = {tensor.name for tensor in model.graph.initializer}
     same = {n.output[0]: n.input[0] for n in model.graph.node if n.op_type == "Identity" and n.input[0] in constants}
     kept = [node for node in model.graph.node if node.output[0] not in same]
+    sizes = {node.output[0] for node in kept if node.op_type in ("Concat", "Shape")}
     for node in kept:
         node.doc_string = ""
+        if node.op_type == "Reshape" and node.input[1] in sizes:  # taken at their word, 0 too
+            del node.attribute[:]
+            node.attribute.append(onnx.helper.make_attribute("allowzero", 1))
         for i, name in enumerate(node.input):
             node.input[i] = same.get(name, name)
     del model.graph.node[:]

@@ -6,9 +6,10 @@ degree, the units of degree d are computed once, right after input d is known, s
 costs the arithmetic of one masked pass instead of five. The first dimension's spline depends on nothing: it is a
 constant table.
 
-Inside, tensors are [B, 1, rows, S] (B spectra, S samples): every product is a matrix of weights times a matrix of
-samples, a context's terms [B, 1, rows, 1] broadcast over its samples, and a leading axis of the weights makes several
-tables at once. The splines work in unit coordinates, (y + bound)/(2 bound).
+Inside the layers tensors are [1, 1, rows, B S] (B spectra, S samples): every product is one matrix of weights times the
+matrix of all samples, where a context's terms are repeated for each of its samples, and a leading axis of the weights
+makes several tables at once. Around them tensors are [B, 1, rows, S]. The splines work in unit coordinates,
+(y + bound)/(2 bound).
 """
 
 import math
@@ -49,14 +50,17 @@ class Sampler(nn.Module):
     def forward(self, context: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         conditioner = self._conditioner(context)
         bound = self.config.tail_bound
-        rows = list(((noise + bound) / (2 * bound)).transpose(1, 2).unsqueeze(1).split(1, dim=2))
+        each = torch.ones_like(noise[:, :, 0])
+        columns = ((noise + bound) / (2 * bound)).permute(2, 0, 1)
+        rows = list(_flat(columns, each).split(1, dim=2))
         slopes: list[Tensor] = []
         for layer in self.layers:
-            rows, layer_slopes = layer(rows, conditioner)
+            rows, layer_slopes = layer(rows, conditioner, each)
             rows.reverse()
             slopes += layer_slopes
-        x = [2 * bound * row - bound for row in rows]
-        logabsdet = torch.cat(slopes, dim=2).log().sum(dim=2) if slopes else torch.zeros_like(x[0][:, 0])
+        x = [(2 * bound * row - bound).view_as(each)[:, None, None] for row in rows]
+        logabsdet = torch.cat(slopes, dim=2).log().sum(dim=2) if slopes else torch.zeros_like(rows[0][:, 0])
+        logabsdet = logabsdet.view_as(each)[:, None]
         if self.head is not None:
             x, head_logabsdet = self.head(x, conditioner)
             logabsdet = logabsdet + head_logabsdet
@@ -109,6 +113,11 @@ class GaussianInverse(nn.Module):
         return x, -log_scale.sum(dim=1)[:, None, None]
 
 
+def _flat(table: Tensor, each: Tensor) -> Tensor:
+    """[n, B, S] as [1, 1, n, B S]; each: [B, S], for its sizes, because a graph cannot infer one where another is 0."""
+    return table.reshape(1, 1, table.shape[0], each.shape[0] * each.shape[1])
+
+
 def _columns(table: Tensor) -> tuple[Tensor, ...]:
     """The columns of [B, n] as n tensors [B, 1, 1, 1]."""
     return table[:, None, :, None].split(1, dim=2)
@@ -134,9 +143,9 @@ class LayerInverse(nn.Module):
         self.hidden = nn.ModuleList(HiddenBlock(spline, units, d, self.activation) for d in range(1, FEATURES))
         self.splines = nn.ModuleList(InverseSpline(spline, d, order, seen=sum(self.sizes[:d])) for d in range(FEATURES))
 
-    def forward(self, rows: list[Tensor], conditioner: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Invert five rows [B, 1, 1, S]; returns the five inputs and their slopes dx/dy."""
-        terms = self._context_terms(conditioner)
+    def forward(self, rows: list[Tensor], conditioner: Tensor, each: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Invert five rows [1, 1, 1, B S]; returns the five inputs and their slopes dx/dy. each: ones [B, S]."""
+        terms = self._context_terms(conditioner, each)
         memory = Memory(torch.ones_like(rows[0]), self.blocks)
         x: list[Tensor] = []
         slopes: list[Tensor] = []
@@ -148,13 +157,13 @@ class LayerInverse(nn.Module):
                 self.hidden[d](x, [term[d] for term in terms], memory)
         return x, slopes
 
-    def _context_terms(self, conditioner: Tensor) -> list[tuple[Tensor, ...]]:
-        """What the context adds, biases included, per masked layer and degree: [B, 1, units, 1] each."""
+    def _context_terms(self, conditioner: Tensor, each: Tensor) -> list[tuple[Tensor, ...]]:
+        """What the context adds, biases included, per masked layer and degree: [1, 1, units, B S] each."""
         projected = conditioner @ self.context_weight + self.context_bias
         hidden = sum(self.sizes)
         initial = self.initial_bias + self.activation(projected[:, :hidden])
         inner = self.inner_bias + projected[:, hidden:]
-        columns = torch.cat([initial, inner], dim=1)[:, None, :, None]
+        columns = _flat(torch.cat([initial, inner], dim=1).T[:, :, None] * each, each)
         terms = columns.split(self.sizes * (1 + self.blocks), dim=2)
         return [terms[i : i + LAST_DEGREE] for i in range(0, len(terms), LAST_DEGREE)]
 
