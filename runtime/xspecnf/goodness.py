@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xspecnf.diagnostics import Diagnostics, Fit
 from xspecnf.observation import Observation
-from xspecnf.parameters import Parameter, to_unit
-from xspecnf.posterior import Diagnostics, Fit, quantiles
+from xspecnf.parameters import Parameter, from_unit, to_unit
+from xspecnf.posterior import quantiles
+from xspecnf.predictive import PredictiveCheck, check_draws, predictive_check
 from xspecnf.statistics import fit_statistic
+from xspecnf.target import Target
 from xspecnf.verdict import Facts, judge
 
 if TYPE_CHECKING:
     from xspecnf.adaptive import Refined
     from xspecnf.bundle import Bundle
-    from xspecnf.predictive import PredictiveCheck
+    from xspecnf.sampling import Draws
 
 Float64 = NDArray[np.float64]
 
@@ -25,6 +29,48 @@ EVALUATED = 100
 
 EDGE = 0.01
 """Outer share of a parameter's range that counts as its edge."""
+
+
+@dataclass(frozen=True)
+class Assessed:
+    """Samples of a posterior and how well they fit.
+
+    Attributes:
+        theta: (S, 5) in physical units.
+        log_q: (S,) ln density of what drew them, in the unit cube.
+        weights: (S,), sum 1.
+        fit: at the median of every parameter, and at the best of some samples.
+        check: posterior predictive; None where the likelihood of all samples that were looked at is zero.
+        refined: the refinement they come from, None for the network's own.
+    """
+
+    theta: Float64
+    log_q: Float64
+    weights: Float64
+    fit: Fit
+    check: PredictiveCheck | None
+    refined: Refined | None = None
+
+
+def assess_draws(target: Target, draws: Draws, rng: np.random.Generator) -> Assessed:
+    """The network's draws, of which the first EVALUATED are looked at."""
+    theta = from_unit(draws.u, target.parameters)
+    weights = np.full(len(theta), 1 / len(theta))
+    points = np.vstack([median(theta, weights), theta[:EVALUATED]])
+    counts = target.expected_counts(points.astype(np.float32))
+    check = check_draws(target, draws.u[:EVALUATED], counts[1:], draws.log_q[:EVALUATED], rng)
+    return Assessed(theta, draws.log_q, weights, goodness(points, counts, target.obs), check)
+
+
+def assess_refined(target: Target, refined: Refined, rng: np.random.Generator) -> Assessed:
+    """Refined samples, whose counts are known already."""
+    samples, weights = refined.samples, refined.samples.result.weights
+    theta = from_unit(samples.points.u, target.parameters)
+    middle, best = median(theta, weights)[None], samples.likeliest(EVALUATED)
+    counts = np.vstack([target.expected_counts(middle.astype(np.float32)), samples.points.counts[best]])
+    fit = goodness(np.vstack([middle, theta[best]]), counts, target.obs)
+    check = predictive_check(samples.points.counts, weights, target.obs, rng)
+    return Assessed(theta, samples.log_q, weights, fit, check, refined)
 
 
 def median(theta: Float64, weights: Float64) -> Float64:
@@ -59,19 +105,13 @@ def edge_mass(theta: Float64, weights: Float64, parameters: tuple[Parameter, ...
 
 
 def diagnose(
-    obs: Observation,
-    fit: Fit,
-    check: PredictiveCheck | None,
-    edges: dict[str, float],
-    acceptance: float,
-    bundle: Bundle,
-    context: NDArray[np.float32],
-    refined: Refined | None,
+    obs: Observation, assessed: Assessed, acceptance: float, bundle: Bundle, context: NDArray[np.float32]
 ) -> Diagnostics:
-    """Judge a posterior: its data and their `context` (C,) against the bundle's training, its fit and its predictive
-    `check`, its mass at the prior's `edges`, its weights where it was refined.
+    """Judge a posterior: its data and their `context` (C,) against the bundle's training, its fit and predictive check,
+    its mass at the prior's edges, its weights where it was refined.
     """
     good, reference = obs.good, bundle.reference_response
+    fit, refined = assessed.fit, assessed.refined
     weighing = refined.samples.result if refined else None
     facts = Facts(
         counts=float(obs.counts[good].sum()),
@@ -82,8 +122,8 @@ def diagnose(
         reference_response=obs.response.name == reference.name,
         statistic=fit.best,
         dof=fit.dof,
-        check=check,
-        edge_mass=edges,
+        check=assessed.check,
+        edge_mass=edge_mass(assessed.theta, assessed.weights, bundle.parameters),
         beyond=tuple(bundle.training_range.left_by(obs, reference)) if bundle.training_range else (),
         novelty=bundle.novelty.p_value(context) if bundle.novelty else None,
         acceptance=acceptance,
@@ -98,7 +138,7 @@ def diagnose(
         verdict=verdict.level,
         flags=verdict.flags,
         acceptance=acceptance,
-        predictive=check,
+        predictive=assessed.check,
         novelty=facts.novelty,
         ess=facts.ess,
         efficiency=facts.efficiency,

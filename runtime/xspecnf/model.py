@@ -21,11 +21,9 @@ from xspecnf.bestfit import BestFit, fit
 from xspecnf.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
 from xspecnf.errors import InputError
 from xspecnf.features import features
-from xspecnf.goodness import EVALUATED, diagnose, edge_mass, goodness, median
+from xspecnf.goodness import assess_draws, assess_refined, diagnose
 from xspecnf.observation import Observation
-from xspecnf.parameters import from_unit
 from xspecnf.posterior import Posterior
-from xspecnf.predictive import check_draws, predictive_check
 from xspecnf.response import Response
 from xspecnf.sampling import Draws, draw
 from xspecnf.target import Target
@@ -100,34 +98,22 @@ class Model:
         context = self._context(obs)
         network = partial(self._draw, obs, context, np.random.default_rng(seed))
         draws = network(PILOT if refine else samples)
-        exact = partial(physics.expected_counts, obs=obs)
-        target = Target(obs, self.bundle.parameters, exact)
-        own = np.random.default_rng([seed, 1])
-        refined = refine_draws(target, draws, network, samples, own) if refine else None
-        u, log_q = (refined.samples.points.u, refined.samples.log_q) if refined else (draws.u, draws.log_q)
-        theta = from_unit(u, self.bundle.parameters)
-        weights = refined.samples.result.weights if refined else np.full(len(theta), 1 / len(theta))
-        chosen = refined.samples.likeliest(EVALUATED) if refined else slice(EVALUATED)
-        looked_at = np.vstack([median(theta, weights), theta[chosen]])
-        known = refined.samples.points.counts[chosen] if refined else np.empty((0, len(obs.counts)), np.float32)
-        counts = np.vstack([exact(looked_at[: len(looked_at) - len(known)].astype(np.float32)), known])
-        fit = goodness(looked_at, counts, obs)
-        rng = np.random.default_rng([seed, 2])
-        if refined:
-            check = predictive_check(refined.samples.points.counts, weights, obs, rng)
+        target = Target(obs, self.bundle.parameters, partial(physics.expected_counts, obs=obs))
+        own, checking = np.random.default_rng([seed, 1]), np.random.default_rng([seed, 2])
+        if refine:
+            assessed = assess_refined(target, refine_draws(target, draws, network, samples, own), checking)
         else:
-            check = check_draws(target, u[chosen], counts[1:], log_q[chosen], rng)
-        edges = edge_mass(theta, weights, self.bundle.parameters)
+            assessed = assess_draws(target, draws, checking)
         return Posterior(
             file=obs.name,
             model=self.bundle.name,
             seed=seed,
             parameters=self.bundle.parameters,
-            theta=theta,
-            log_prob=log_q - sum(np.log(p.scaled_range) for p in self.bundle.parameters),
-            weights=weights,
-            fit=fit,
-            diagnostics=diagnose(obs, fit, check, edges, draws.acceptance, self.bundle, context, refined),
+            theta=assessed.theta,
+            log_prob=assessed.log_q - sum(np.log(p.scaled_range) for p in self.bundle.parameters),
+            weights=assessed.weights,
+            fit=assessed.fit,
+            diagnostics=diagnose(obs, assessed, draws.acceptance, self.bundle, context),
             seconds=time.perf_counter() - started,
             notes=obs.notes,
             mjd=obs.mjd,

@@ -90,7 +90,7 @@ class Target:
         self.obs = obs
         self.parameters = parameters
         self.evaluations = 0
-        self._expected_counts = expected_counts
+        self.expected_counts = expected_counts
 
     def at(self, x: Float64, precision: Precision = np.float64) -> Points:
         """The posterior at coordinates x (S, 5)."""
@@ -132,7 +132,7 @@ class Target:
         self.evaluations += len(u)
         theta = from_unit(u, self.parameters).astype(precision)
         theta[:, 4] = 1
-        return self._expected_counts(theta)
+        return self.expected_counts(theta)
 
     def _unit_norm(self, log_norm: Float64) -> Float64:
         norm = self.parameters[4]
