@@ -20,7 +20,7 @@ Run = Callable[..., Result]
 def test_a_sound_installation(run: Run) -> None:
     done = run("doctor")
     assert done.exit_code == 0, done.output
-    for words in ("xspecnf ", "numpy 2", "plot: matplotlib", "providers: ", "physics: agrees", "all is well"):
+    for words in ("xspecnf ", "numpy 2", "plot: ", "matplotlib 3", "providers: ", "physics: agrees", "all is well"):
         assert words in done.stdout
     assert "nicer-bhb: " in done.stdout
     assert "known parameters found again" in done.stdout
