@@ -1,6 +1,6 @@
 """Accuracy against cost: flows of several sizes, each trained alike on the contexts of one finished run's encoder.
 
-    OMP_NUM_THREADS=1 python benchmarks/flow_sizes.py RUN FOLDER [--sizes 10x64x8 ...] [--steps 3000]
+    OMP_NUM_THREADS=1 python benchmarks/flow_sizes.py RUN FOLDER [--sizes 10x64x8 ...] [--steps 1500]
 
 A size is transforms x hidden features x bins. The encoder stays as it is, so that the flows are compared with each
 other only; one that has learnt as long as the run's own would be better. Prints a table of Markdown; of every size
@@ -97,7 +97,7 @@ def trained(size: Size, run: Path, folder: Path, simulator: Simulator, steps: in
     networks.load_state_dict(networks.state_dict() | shared)
     for module in (networks.encoder, networks.decoder, networks.flow.rate):
         module.requires_grad_(False)
-    stage = StageConfig(epochs=-(-steps // 500), steps=500, learning_rate=2e-3, schedule="cosine", ema=0.998)
+    stage = StageConfig(epochs=1, steps=steps, optimiser="muon", learning_rate=2e-3, schedule="cosine")
     Trainer(networks, folder, SEED, lambda _: None).run(flow_task(networks, simulator), stage)
     save_file(networks.state_dict(), folder / "weights.safetensors")
     return config
@@ -167,7 +167,7 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="a finished run, whose encoder is used")
     parser.add_argument("folder", type=Path, help="where the flows go, a run folder each")
     parser.add_argument("--sizes", nargs="+", default=SIZES)
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=1500)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     config = TrainConfig.load(arguments.run / "config.toml")
