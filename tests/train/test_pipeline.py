@@ -66,7 +66,7 @@ def test_a_run_begins_with_what_the_other_run_learnt(tmp_path: Path) -> None:
         json.loads((folder / "provenance.json").read_text())["simulated_spectra_seen"]
         for folder in (tmp_path / "run" / "start", tmp_path / "run")
     ]
-    assert seen[1] == seen[0] + (2 + 2) * 2 * 16  # epochs of flow and joint stage, steps, batch
+    assert seen[1] == seen[0] + (2 + 2 + 2) * 2 * 16  # epochs of flow, joint and polish stage, steps, batch
 
 
 def test_a_start_of_other_sizes_is_refused(tmp_path: Path) -> None:
@@ -124,6 +124,21 @@ def test_stage_three_is_added_to_a_finished_run_and_then_fixed(tmp_path: Path) -
     config.write_text(config.read_text().replace('label = "fit"', 'label = "posterior"'))
     with pytest.raises(xspecnf.XspecnfError, match=r"another configuration .* differs in real_stage;"):
         train(config, run, real=RealFiles(EXAMPLES), report=lambda _: None)
+
+
+def test_polishing_is_added_to_a_finished_run_and_then_fixed(tmp_path: Path) -> None:
+    config, run = miniature("nicer-bhb", tmp_path), tmp_path / "run"
+    train(config, run, report=lambda _: None)
+    joint = re.search(r"\[joint_stage\][^\[]*", config.read_text())
+    assert joint
+    polish = joint[0].replace("joint", "polish")
+    config.write_text(config.read_text() + polish)
+    reports: list[str] = []
+    train(config, run, report=reports.append)
+    assert [report.split()[:2] for report in reports[1:]] == [["polish", epoch] for epoch in ("0/2", "1/2", "2/2")]
+    config.write_text(config.read_text().replace(polish, ""))
+    with pytest.raises(xspecnf.XspecnfError, match=r"another configuration .* differs in polish_stage;"):
+        train(config, run, report=lambda _: None)
 
 
 def test_real_spectra_need_their_stage_in_the_configuration(tmp_path: Path) -> None:

@@ -41,6 +41,11 @@ class Progress:
     spectra: int = 0
     curve: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def begun(self) -> list[str]:
+        """The stages done and the current one."""
+        return [*self.done, self.stage]
+
     def start(self, stage: str, learning_rate: float) -> None:
         """Begin a stage."""
         self.stage, self.epoch, self.best, self.since_best, self.learning_rate = stage, 0, math.inf, 0, learning_rate

@@ -103,7 +103,8 @@ class TrainConfig:
     """Everything that decides a bundle's content; the same file and seed give the same run.
 
     start: another configuration, relative to this one, whose run gives the encoder, the decoder and the rate network
-    that this one begins with; it is trained first. flow_stage: the flow alone learns, for such a start.
+    that this one begins with; it is trained first. flow_stage: the flow alone learns, for such a start. polish_stage:
+    everything end to end once more, from the best weights of the joint stage and with settings of its own.
     """
 
     name: str
@@ -118,6 +119,7 @@ class TrainConfig:
     decoder_stage: StageConfig
     joint_stage: StageConfig
     flow_stage: StageConfig | None = None
+    polish_stage: StageConfig | None = None
     real_stage: RealConfig | None = None
     start: str = ""
     threads: int = 2
@@ -157,8 +159,9 @@ class TrainConfig:
         }
         for stage in ("rate_stage", "decoder_stage", "joint_stage"):
             built[stage] = build(StageConfig, f"[{stage}]", _section(tables, stage))
-        if "flow_stage" in tables:
-            built["flow_stage"] = build(StageConfig, "[flow_stage]", _section(tables, "flow_stage"))
+        for stage in ("flow_stage", "polish_stage"):
+            if stage in tables:
+                built[stage] = build(StageConfig, f"[{stage}]", _section(tables, stage))
         if "real_stage" in tables:
             built["real_stage"] = build(RealConfig, "[real_stage]", _section(tables, "real_stage"))
         rest = {name: value for name, value in tables.items() if name not in built}

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,9 @@ WEIGHTS = "weights.safetensors"
 
 START = "start"
 """Folder within a run of the run that it begins with."""
+
+ADDED = ("polish", "real")
+"""Stages that a configuration may give to a run that has finished without them."""
 
 SHARED = ("encoder.", "decoder.", "flow.rate.")
 """What a run takes from the one that it begins with."""
@@ -74,7 +78,9 @@ def train(
     frozen = FrozenGuard.freeze(decoder=networks.decoder, rate=networks.flow.rate)
     if settings.flow_stage:
         trainer.run(flow_task(networks, simulator), settings.flow_stage)
-    trainer.run(_joint_task(networks, simulator, settings.joint_stage, response), settings.joint_stage)
+    trainer.run(_joint_task("joint", networks, simulator, settings.joint_stage, response), settings.joint_stage)
+    if settings.polish_stage:
+        trainer.run(_joint_task("polish", networks, simulator, settings.polish_stage, response), settings.polish_stage)
     if trainer.progress.stage == "real" and not real:
         raise InputError(f"{output}: the run has begun stage three; give its spectra again with --real")
     if real and settings.real_stage:
@@ -135,7 +141,7 @@ def flow_task(networks: Networks, simulator: Simulator) -> Task:
     return Task("flow", networks.flow, simulator.draw, loss)
 
 
-def _joint_task(networks: Networks, simulator: Simulator, stage: StageConfig, response: Response) -> Task:
+def _joint_task(name: str, networks: Networks, simulator: Simulator, stage: StageConfig, response: Response) -> Task:
     likelihood = Likelihood.of(response)
 
     def draw(size: int, rng: np.random.Generator) -> tuple[Tensor, Batch]:
@@ -147,7 +153,7 @@ def _joint_task(networks: Networks, simulator: Simulator, stage: StageConfig, re
         u, noise = torch.from_numpy(batch.u).float(), torch.randn(len(batch.u), 5, generator=generator)
         return joint_loss(networks, spectrum, u, stage, noise, partial(likelihood, batch=batch))
 
-    return Task("joint", networks, draw, loss)
+    return Task(name, networks, draw, loss, validation=draw if name == "polish" else None)
 
 
 def _labelled(
@@ -190,9 +196,10 @@ def _prepare(output: Path, config: Path, settings: TrainConfig, resume: bool) ->
 
 
 def _changed(before: TrainConfig, now: TrainConfig, progress: Progress) -> list[str]:
-    """Names of the settings that differ; a stage three that has not begun may."""
-    free = () if progress.stage == "real" else ("real_stage",)
-    return [f.name for f in fields(now) if f.name not in free and getattr(before, f.name) != getattr(now, f.name)]
+    """Names of the settings that differ; stages that may be added to a finished run do not count until one begins."""
+    free = takewhile(lambda stage: stage not in progress.begun, reversed(ADDED))
+    fixed = {f.name for f in fields(now)} - {f"{stage}_stage" for stage in free}
+    return sorted(name for name in fixed if getattr(before, name) != getattr(now, name))
 
 
 def _response(settings: TrainConfig, config: Path, output: Path) -> Response:
