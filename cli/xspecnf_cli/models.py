@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -42,12 +43,44 @@ def show(model: Name = "nicer-bhb", debug: Debug = False) -> None:
 
 
 @app.command()
-def verify(model: Name = "nicer-bhb", debug: Debug = False) -> None:
-    """Check every file of a model against the manifest, and run its graphs."""
+def verify(
+    model: Name = "nicer-bhb",
+    key: Annotated[
+        Path | None, typer.Option(help="A public key, PEM: the bundle must be signed by its owner too.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Check every file of a model against the manifest, and run its graphs.
+
+    Example: xspecnf models verify ./bundle --key public.pem
+    """
     with reported(debug):
         from xspecnf import load_model
+        from xspecnf.bundle import find_bundle
         from xspecnf.verification import verify_graphs
 
+        if key is not None:
+            from xspecnf.signature import verify_signature
+
+            verify_signature(find_bundle(model), key)
         loaded = load_model(model, "cpu")
         verify_graphs(loaded)
-        typer.echo(f"{loaded.bundle.name} {loaded.bundle.version}: {len(loaded.bundle.files)} files intact, graphs run")
+        signed = f"signed by the owner of {key}, " if key else ""
+        bundle = loaded.bundle
+        typer.echo(f"{bundle.name} {bundle.version}: {signed}{len(bundle.files)} files intact, graphs run")
+
+
+@app.command()
+def sign(
+    bundle: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="A bundle's folder.")],
+    key: Annotated[Path, typer.Option(help="Your private Ed25519 key, PEM.")],
+    debug: Debug = False,
+) -> None:
+    """Sign a bundle's manifest, and with it every file that the manifest names.
+
+    Example: xspecnf models sign ./bundle --key private.pem
+    """
+    with reported(debug):
+        from xspecnf.signature import sign_bundle
+
+        typer.echo(f"wrote {sign_bundle(bundle, key)}", err=True)

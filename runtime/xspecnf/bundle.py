@@ -1,8 +1,9 @@
 """The model bundle: a folder with a manifest, three graphs and a reference response, checked before anything is used.
 
 The folder is the only thing that crosses from training to the runtime. `manifest.json` (schema 1) names every file with
-its sha256; :func:`load_bundle` refuses a folder whose manifest is unknown or incomplete, whose files are missing or
-altered, or which points outside itself. Nothing in a bundle is executed or unpickled.
+its sha256; :func:`load_bundle` refuses a folder whose manifest is unknown or incomplete, whose files are missing,
+altered or too large, which points outside itself, or whose graphs are more than arithmetic. Nothing in a bundle is
+executed or unpickled: docs/security.md.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from importlib import resources
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from xspecnf.errors import BundleError
 from xspecnf.features import FEATURES
+from xspecnf.graphfile import check_graph
 from xspecnf.grid import Grid
 from xspecnf.novelty import Novelty
 from xspecnf.parameters import BHB_PARAMETERS, Parameter
@@ -31,6 +33,11 @@ RESPONSE_FILE = "response.npz"
 NOVELTY_FILE = "novelty.npz"
 MANIFEST_FILE = "manifest.json"
 SHIPPED = "xspecnf_models"
+
+LARGEST_MANIFEST, LARGEST_FILE = 2**20, 64 * 2**20
+"""Bytes."""
+
+MOST_FILES = 100
 
 
 @dataclass(frozen=True)
@@ -67,8 +74,15 @@ class Bundle:
         required = {f"{graph}.onnx" for graph in GRAPHS} | {RESPONSE_FILE}
         if missing := sorted(required - set(self.files)):
             raise BundleError(f"{self.path}: the manifest lists no {', '.join(missing)}; export the bundle again")
+        if len(self.files) > MOST_FILES:
+            raise BundleError(
+                f"{self.path}: the manifest lists {len(self.files)} files, {MOST_FILES} at most; {_DISTRUST}"
+            )
         for name in self.files:
             _refuse_foreign_path(self.path, name)
+        for text in (self.name, self.version, self.description, self.instrument):
+            if not (isinstance(text, str) and text.isprintable()):
+                raise BundleError(f"{self.path}: {text!r} is no line of text; {_DISTRUST}")
         if self.parameters != BHB_PARAMETERS:
             raise BundleError(f"{self.path}: made for other parameters or bounds than this xspecnf's; {_UPDATE}")
         if self.inputs != FEATURES:
@@ -98,6 +112,7 @@ class Bundle:
         return TrainingRange.of(self.provenance)
 
 
+_DISTRUST = "do not use this bundle"
 _UPDATE = "install the version of xspecnf that the bundle was exported with, or export the bundle again"
 
 
@@ -105,12 +120,16 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> Bundle:
     """Load a shipped bundle by name or any bundle by the path of its folder, and check every file's sha256.
 
     Raises:
-        BundleError: there is no such bundle, or it is damaged, incomplete or of an unknown schema.
+        BundleError: there is no such bundle, or it is damaged, incomplete, of an unknown schema or not to be trusted.
     """
     folder = find_bundle(name_or_path)
     bundle = _from_manifest(folder, _read_manifest(folder))
+    # What ships came with this program: whoever could alter its graphs could alter the program too.
+    strangers = set() if folder in shipped_bundles().values() else {f"{graph}.onnx" for graph in GRAPHS}
     for name, digest in bundle.files.items():
-        _check_file(folder / name, digest)
+        content = _checked(folder / name, digest)
+        if name in strangers:
+            check_graph(folder / name, content)
     return bundle
 
 
@@ -137,8 +156,8 @@ def shipped_bundles() -> dict[str, Path]:
 def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST_FILE
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        manifest = json.loads(_read(path, LARGEST_MANIFEST))
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{path}: not a readable JSON file ({error}); copy or export the bundle again") from error
     found = manifest.get("schema") if isinstance(manifest, dict) else None
     if found != SCHEMA:
@@ -161,18 +180,34 @@ def _from_manifest(folder: Path, manifest: Mapping[str, Any]) -> Bundle:
 
 
 def _refuse_foreign_path(folder: Path, name: str) -> None:
-    inside = (folder / name).resolve().parent == folder.resolve()
-    if Path(name).name != name or not inside:
-        raise BundleError(f"{folder / MANIFEST_FILE}: the file {name!r} lies outside the bundle; do not use it")
+    """Names are relative, with slashes, and reach a file of the folder through no link."""
+    parts = PurePosixPath(name)
+    plain = str(parts) == name and not parts.is_absolute() and ".." not in parts.parts and not set(name) & set("\\:\0")
+    if not plain or (folder / name).resolve() != folder.resolve() / name:
+        raise BundleError(f"{folder / MANIFEST_FILE}: the file {name!r} lies outside the bundle; {_DISTRUST}")
 
 
-def _check_file(path: Path, digest: str) -> None:
-    try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise BundleError(f"{path}: cannot be read ({error.strerror}); copy or install the bundle again") from error
+def _checked(path: Path, digest: str) -> bytes:
+    """The file's content. Raises BundleError where its sha256 is another."""
+    content = _read(path, LARGEST_FILE)
+    found = hashlib.sha256(content).hexdigest()
     if found != digest:
         raise BundleError(
             f"{path}: its sha256 is {found[:12]}..., the manifest says {str(digest)[:12]}...: the file was altered "
             "or cut off; copy or install the bundle again"
         )
+    return content
+
+
+def _read(path: Path, largest: int) -> bytes:
+    """The file's content. Raises BundleError where there is no file, or a larger one."""
+    try:
+        if path.exists() and not path.is_file():  # a pipe would wait for ever
+            raise BundleError(f"{path}: not a file; {_DISTRUST}")
+        with path.open("rb") as file:
+            content = file.read(largest + 1)
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read ({error.strerror}); copy or install the bundle again") from error
+    if len(content) > largest:
+        raise BundleError(f"{path}: more than {largest} bytes; {_DISTRUST}")
+    return content

@@ -18,6 +18,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from xspecnf.archive import load_arrays
 from xspecnf.errors import BundleError
 
 LEAST_VARIANCE = 1e-6
@@ -81,9 +82,7 @@ class Novelty:
     def load(cls, path: Path) -> Self:
         """Read what `save` wrote. Raises BundleError when the file is none."""
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return cls(
-                    arrays["mean"], arrays["whitening"], arrays["sample"].astype(np.float32), arrays["distances"]
-                )
-        except (OSError, ValueError, KeyError, EOFError, IndexError) as error:
+            arrays = load_arrays(path)
+            return cls(arrays["mean"], arrays["whitening"], arrays["sample"].astype(np.float32), arrays["distances"])
+        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
             raise BundleError(f"{path}: no reference of contexts ({error}); reinstall the bundle") from error

@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from xspecnf.archive import load_arrays
 from xspecnf.errors import BundleError, InputError
 from xspecnf.grid import NICER, FloatArray, Grid
 from xspecnf.ogip import Arf, Rmf, read_arf, read_rmf
@@ -84,9 +85,9 @@ class Response:
     def load(cls, path: str | Path, grid: Grid = NICER) -> Self:
         """Read what `save` wrote. Raises BundleError when the file is none or does not fit the grid."""
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return cls(arrays["energy_edges"], arrays["matrix"], str(arrays["name"]), grid)
-        except (OSError, ValueError, KeyError, EOFError, InputError) as error:
+            arrays = load_arrays(Path(path))
+            return cls(arrays["energy_edges"], arrays["matrix"], str(arrays["name"]), grid)
+        except (OSError, ValueError, KeyError, TypeError, IndexError, InputError) as error:
             raise BundleError(
                 f"{path}: no stored response of {grid.bins} bins ({error}); reinstall the bundle"
             ) from error

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xspecnf.archive import load_arrays
 from xspecnf.atomic import write_atomically
 from xspecnf.errors import InputError
 
 if TYPE_CHECKING:
     from xspecnf.posterior import Posterior
+
+LARGEST = 2**30
+"""Bytes of all arrays: some sixteen million samples."""
 
 
 def write(posterior: Posterior, path: Path) -> None:
@@ -31,11 +34,9 @@ def read(path: Path) -> Posterior:
     """The posterior in `path`. Raises InputError where there is none, OSError where there is no file."""
     from xspecnf.formats.state import restored
 
-    file = io.BytesIO(path.read_bytes())  # numpy leaves a damaged file open
     try:
-        with np.load(file, allow_pickle=False) as content:
-            values = {name: content[name] for name in content.files}
+        values: dict[str, Any] = load_arrays(path, LARGEST)
         state = json.loads(str(values.pop("state")))
-    except (ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, RecursionError) as error:
         raise InputError(f"{path}: not a posterior that xspecnf saved ({error}); save it again") from error
     return restored(path, state, values)
