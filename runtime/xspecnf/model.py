@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from xspecnf import physics
 from xspecnf.adaptive import PILOT, refine_draws
 from xspecnf.backends import Backend
+from xspecnf.backends.base import Float32
 from xspecnf.backends.onnx import OnnxBackend, ProviderName
 from xspecnf.batch import WINDOW, Failure, Job, check_draw, check_good, run_all
 from xspecnf.bestfit import BestFit, fit
 from xspecnf.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
 from xspecnf.errors import InputError
 from xspecnf.features import features
-from xspecnf.goodness import assess_draws, assess_refined, diagnose
+from xspecnf.goodness import EVALUATED, Assessed, assess_draws, assess_refined, diagnose, look_at
 from xspecnf.observation import Observation
 from xspecnf.posterior import Posterior
 from xspecnf.response import Response
-from xspecnf.sampling import Draws, draw
+from xspecnf.sampling import Draws, draw, joined
 from xspecnf.target import Target
 
 if TYPE_CHECKING:
@@ -96,14 +98,9 @@ class Model:
         check_good(obs)
         started = time.perf_counter()
         context = self._context(obs)
-        network = partial(self._draw, obs, context, np.random.default_rng(seed))
-        draws = network(PILOT if refine else samples)
         target = Target(obs, self.bundle.parameters, partial(physics.expected_counts, obs=obs))
-        own, checking = np.random.default_rng([seed, 1]), np.random.default_rng([seed, 2])
-        if refine:
-            assessed = assess_refined(target, refine_draws(target, draws, network, samples, own), checking)
-        else:
-            assessed = assess_draws(target, draws, checking)
+        assess = self._refined if refine else self._assessed
+        assessed, acceptance = assess(target, context, samples, *(np.random.default_rng([seed, k]) for k in range(3)))
         return Posterior(
             file=obs.name,
             model=self.bundle.name,
@@ -113,7 +110,7 @@ class Model:
             log_prob=assessed.log_q - sum(np.log(p.scaled_range) for p in self.bundle.parameters),
             weights=assessed.weights,
             fit=assessed.fit,
-            diagnostics=diagnose(obs, assessed, draws.acceptance, self.bundle, context),
+            diagnostics=diagnose(obs, assessed, acceptance, self.bundle, context),
             seconds=time.perf_counter() - started,
             notes=obs.notes,
             mjd=obs.mjd,
@@ -196,20 +193,45 @@ class Model:
         u = draw(self.backend, self._context(obs), FIT_CANDIDATES, np.random.default_rng(seed)).u
         return fit(obs, u if len(u) else None, self.bundle.parameters)
 
-    def _context(self, obs: Observation) -> NDArray[np.float32]:
+    def _context(self, obs: Observation) -> Float32:
         """What the encoder makes of an observation (C,)."""
         # One spectrum a call: a matrix product's rounding depends on the batch, and a file's result must not.
         return self.backend.encode(features(obs)[None])[0]
 
-    def _draw(self, obs: Observation, context: NDArray[np.float32], rng: np.random.Generator, samples: int) -> Draws:
-        """Samples inside the prior; InputError where there are none."""
-        draws = draw(self.backend, context, samples, rng)
-        if len(draws.u) == 0:
-            raise InputError(
-                f"{obs.name}: the network finds no parameters inside the prior for this spectrum; "
-                "check that exposure, response and background belong to it"
-            )
-        return draws
+    def _assessed(
+        self, target: Target, context: Float32, samples: int, noise: Generator, further: Generator, checking: Generator
+    ) -> tuple[Assessed, float]:
+        """The network's samples and its acceptance; the first are looked at while a second thread draws the rest."""
+        with ThreadPoolExecutor(1) as thread:
+            rest = samples - EVALUATED
+            others = [thread.submit(draw, self.backend, context, rest, further)] if rest > 0 else []
+            first = draw(self.backend, context, min(samples, EVALUATED), noise)
+            looked_at = look_at(target, first, checking)
+            draws = _some(joined([first, *(other.result() for other in others)]), target.obs)
+        return assess_draws(target, draws, looked_at), draws.acceptance
+
+    def _refined(
+        self, target: Target, context: Float32, samples: int, noise: Generator, further: Generator, checking: Generator
+    ) -> tuple[Assessed, float]:
+        """Samples of the exact likelihood, and the network's acceptance."""
+
+        def network(size: int) -> Draws:
+            return _some(draw(self.backend, context, size, noise), target.obs)
+
+        draws = network(PILOT)
+        return assess_refined(
+            target, refine_draws(target, draws, network, samples, further), checking
+        ), draws.acceptance
+
+
+def _some(draws: Draws, obs: Observation) -> Draws:
+    """Draws that are any; InputError where there are none."""
+    if len(draws.u) == 0:
+        raise InputError(
+            f"{obs.name}: the network finds no parameters inside the prior for this spectrum; "
+            "check that exposure, response and background belong to it"
+        )
+    return draws
 
 
 def load_model(name_or_path: str | Path = DEFAULT_BUNDLE, provider: ProviderName = "auto") -> Model:

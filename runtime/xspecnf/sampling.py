@@ -46,6 +46,15 @@ class Draws:
     acceptance: float
 
 
+def joined(parts: Sequence[Draws]) -> Draws:
+    """Several draws of one spectrum as one, with the acceptance of them all."""
+    made = sum(len(part.u) / part.acceptance for part in parts if len(part.u))
+    acceptance = sum(len(part.u) for part in parts) / made if made else 0.0
+    log_q = [part.log_q + np.log(part.acceptance / acceptance) for part in parts if len(part.u)]
+    u = np.concatenate([part.u for part in parts])
+    return Draws(u, np.concatenate(log_q) if log_q else np.empty(0), acceptance)
+
+
 class Raw:
     """Draws of one spectrum's flow, round by round, of which those inside the prior are kept."""
 

@@ -19,7 +19,7 @@ from xspecnf.model import Model, load_model
 from xspecnf.observation import Observation
 from xspecnf.parameters import BHB_PARAMETERS, to_unit
 from xspecnf.pareto import smooth
-from xspecnf.sampling import draw
+from xspecnf.sampling import Draws, draw, joined
 from xspecnf.statistics import fit_statistic, log_likelihood, pgstat
 
 TRUTH = np.array([[0.6, 2.6, 0.03, 0.32, 1e4]])
@@ -92,6 +92,14 @@ def test_draws_outside_the_prior_are_replaced(synthetic: Observation) -> None:
     assert draws.u.max() <= 1
     assert draws.acceptance == pytest.approx(0.5, abs=0.01)
     np.testing.assert_allclose(draws.log_q, np.log(2), atol=0.02)
+
+
+def test_draws_made_apart_are_one_draw_with_one_acceptance() -> None:
+    parts = [Draws(np.zeros((size, 5)), np.full(size, -np.log(a)), a) for size, a in ((30, 0.5), (60, 0.25))]
+    both = joined([*parts, Draws(np.empty((0, 5)), np.empty(0), 0.0)])
+    assert len(both.u) == 90
+    assert both.acceptance == pytest.approx(90 / (30 / 0.5 + 60 / 0.25))
+    np.testing.assert_allclose(both.log_q, -np.log(both.acceptance))
 
 
 def test_a_network_that_never_finds_the_prior_is_an_error(tiny_bundle: Path, synthetic: Observation) -> None:
