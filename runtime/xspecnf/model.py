@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,8 +23,8 @@ from xspecnf.backends.onnx import OnnxBackend, ProviderName
 from xspecnf.batch import WINDOW, Failure, Job, check_draw, check_good, run_all
 from xspecnf.bestfit import BestFit, fit
 from xspecnf.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
-from xspecnf.errors import InputError
-from xspecnf.features import features
+from xspecnf.errors import InputError, XspecnfError
+from xspecnf.features import FEATURES, features
 from xspecnf.goodness import EVALUATED, Assessed, assess_draws, assess_refined, diagnose, look_at
 from xspecnf.observation import Observation
 from xspecnf.posterior import Posterior
@@ -37,6 +39,9 @@ Float64 = NDArray[np.float64]
 
 FIT_CANDIDATES = 300
 """Draws of the network among which a fit chooses its starts."""
+
+REHEARSED = 1000
+"""Samples of a rehearsal: as many as are usual, so that memory for them is there."""
 
 PHYSICS_CHUNK = 1000
 """Parameter sets whose photon spectra are held in memory at once."""
@@ -56,6 +61,10 @@ class Model:
 
     def __repr__(self) -> str:
         return f"Model({self.bundle.name} {self.bundle.version} on {self.backend.provider})"
+
+    def warm_up(self) -> None:
+        """Begin to open the graphs, in a thread of their own, while the caller reads files; inference waits for it."""
+        Thread(target=_rehearse, args=(self.backend, self.reference_response.grid.bins)).start()
 
     @property
     def reference_response(self) -> Response:
@@ -222,6 +231,13 @@ class Model:
         return assess_refined(
             target, refine_draws(target, draws, network, samples, further), checking
         ), draws.acceptance
+
+
+def _rehearse(backend: Backend, bins: int) -> None:
+    """Run encoder and flow once; a fault is left to whoever uses them, in a thread that somebody listens to."""
+    with suppress(XspecnfError):
+        context = backend.encode(np.zeros((1, len(FEATURES), bins), dtype=np.float32))
+        backend.sample(context, np.zeros((1, REHEARSED, 5), dtype=np.float32))
 
 
 def _some(draws: Draws, obs: Observation) -> Draws:

@@ -7,9 +7,9 @@ one intra-op thread per Python thread beats two; both are therefore fixed here.
 from __future__ import annotations
 
 import os
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,39 +42,37 @@ class OnnxBackend:
     def __init__(self, bundle: Bundle, provider: ProviderName = "auto") -> None:
         self._paths = {name: bundle.graph(name) for name in _TENSORS}
         self.provider: Place = choose_provider(provider, self._paths["encoder"])
+        self._sessions: dict[str, InferenceSession] = {}
+        self._lock = Lock()
 
     def encode(self, spectrum: Float32) -> Float32:
         """Input channels (B, F, 240) -> context (B, C)."""
-        return np.asarray(self._encoder.run(["context"], {"spectrum": spectrum})[0])
+        return np.asarray(self._session("encoder").run(["context"], {"spectrum": spectrum})[0])
 
     def sample(self, context: Float32, noise: Float32) -> tuple[Float32, Float32]:
         """Context (B, C) and standard normal noise (B, S, 5) -> unit-cube theta (B, S, 5), its log density (B, S)."""
-        theta, log_prob = self._flow.run(["theta", "log_prob"], {"context": context, "noise": noise})
+        theta, log_prob = self._session("flow").run(["theta", "log_prob"], {"context": context, "noise": noise})
         return np.asarray(theta), np.asarray(log_prob)
 
     def decode(self, theta: Float32) -> Float32:
         """Unit-cube theta (N, 5) -> log10 of the normalised rate (N, 240)."""
-        return np.asarray(self._decoder.run(["spectrum"], {"theta": theta})[0])
+        return np.asarray(self._session("decoder").run(["spectrum"], {"theta": theta})[0])
 
-    @cached_property
-    def _encoder(self) -> InferenceSession:
-        return self._open("encoder", optimise=True)
+    def _session(self, graph: str) -> InferenceSession:
+        """The graph's session; of several threads that want it one opens it and the others wait."""
+        with self._lock:
+            if graph not in self._sessions:
+                session = _open_session(self._paths[graph], self.provider, optimise=graph != "flow")
+                _check_tensors(self._paths[graph], graph, session)
+                self._sessions[graph] = session
+            return self._sessions[graph]
 
-    @cached_property
-    def _flow(self) -> InferenceSession:
-        return self._open("flow", optimise=False)
+    def __getstate__(self) -> dict[str, Any]:
+        return {"paths": self._paths, "provider": self.provider}
 
-    @cached_property
-    def _decoder(self) -> InferenceSession:
-        return self._open("decoder", optimise=True)
-
-    def _open(self, graph: str, optimise: bool) -> InferenceSession:
-        session = _open_session(self._paths[graph], self.provider, optimise)
-        _check_tensors(self._paths[graph], graph, session)
-        return session
-
-    def __getstate__(self) -> dict[str, object]:
-        return {"_paths": self._paths, "provider": self.provider}
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._paths, self.provider = state["paths"], state["provider"]
+        self._lock, self._sessions = Lock(), {}
 
 
 def _open_session(path: Path, provider: str, optimise: bool) -> InferenceSession:
