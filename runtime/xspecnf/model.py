@@ -145,14 +145,15 @@ class Model:
 
         Raises:
             ValueError: fewer than one sample or thread, or a negative seed.
-            InputError: when its turn comes, an observation without a good bin.
+            InputError: when its turn comes, an observation without a good bin or on another grid.
         """
         from xspecnf.bulk import sample_all
 
         check_draw(samples, seed)
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be at least 1, got {threads}")
-        return sample_all(self.backend, self.bundle.parameters, observations, samples, seed, threads)
+        on_grid = map(self._on_grid, observations)
+        return sample_all(self.backend, self.bundle.parameters, on_grid, samples, seed, threads)
 
     def infer_many(
         self,
@@ -205,7 +206,18 @@ class Model:
     def _context(self, obs: Observation) -> Float32:
         """What the encoder makes of an observation (C,)."""
         # One spectrum a call: a matrix product's rounding depends on the batch, and a file's result must not.
-        return self.backend.encode(features(obs)[None])[0]
+        return self.backend.encode(features(self._on_grid(obs))[None])[0]
+
+    def _on_grid(self, obs: Observation) -> Observation:
+        """The observation itself; InputError when it is on another grid than the bundle's."""
+        grid = self.bundle.grid
+        if obs.response.grid != grid:
+            raise InputError(
+                f"{obs.name}: on {obs.response.grid.bins} bins of {obs.response.grid.detector}, the bundle "
+                f"{self.bundle.name} takes {grid.bins} bins of {grid.detector}; read it with grid=model.bundle.grid or "
+                "load the bundle of its instrument"
+            )
+        return obs
 
     def _assessed(
         self, target: Target, context: Float32, samples: int, noise: Generator, further: Generator, checking: Generator
