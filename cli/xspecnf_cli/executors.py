@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
@@ -11,8 +10,6 @@ import typer
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
-
-BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def executor(jobs: int, scheduler: str | None) -> AbstractContextManager[Executor | None]:
@@ -23,30 +20,15 @@ def executor(jobs: int, scheduler: str | None) -> AbstractContextManager[Executo
         MissingExtraError: a cluster, but distributed is not installed.
         OSError: no scheduler answers at that address.
     """
-    if scheduler is None:
-        return _processes(jobs) if jobs > 1 else nullcontext()
-    if jobs > 1:
-        raise typer.BadParameter("use --jobs or --scheduler, not both: a cluster has workers of its own")
-    return _cluster(scheduler)
+    if scheduler is not None:
+        if jobs > 1:
+            raise typer.BadParameter("use --jobs or --scheduler, not both: a cluster has workers of its own")
+        return _cluster(scheduler)
+    if jobs == 1:
+        return nullcontext()
+    from xspecnf.processes import processes
 
-
-@contextmanager
-def _processes(jobs: int) -> Iterator[Executor]:
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    # Spawned, for a fork would copy the locks of threads that numpy and onnxruntime have started.
-    workers = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_one_thread_each)
-    try:
-        yield workers
-    finally:
-        workers.shutdown(cancel_futures=True)
-
-
-def _one_thread_each() -> None:
-    """Keep matrix products to one core, before numpy is imported: the other cores have processes of their own."""
-    for name in BLAS_THREADS:
-        os.environ.setdefault(name, "1")
+    return processes(jobs)
 
 
 @contextmanager

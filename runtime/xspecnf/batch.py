@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xspecnf.backends.base import Place
-from xspecnf.errors import InputError
+from xspecnf.errors import InputError, XspecnfError
 from xspecnf.observation import Observation, read_observation
 from xspecnf.posterior import Posterior
 from xspecnf.window import in_order
@@ -103,6 +103,7 @@ def run_all(
 
     Raises:
         ValueError: a window of no file.
+        XspecnfError: when its turn comes, a worker has died and the executor takes no more.
     """
     if window < 1:
         raise ValueError(f"the window must hold at least 1 file, got {window}")
@@ -110,13 +111,30 @@ def run_all(
         return (run_one(model, path, job) for path in paths)
     work = partial(_run_in_worker, model.bundle.path, model.backend.provider, job)
     window = min(window, WINDOW_KEPT) if job.keep_observation else window
-    return (_result(path, future) for path, future in in_order(executor, work, paths, window))
+    return _results(in_order(executor, work, paths, window))
+
+
+def _results(batch: Iterator[tuple[str | Path, Future[Posterior | Failure]]]) -> Iterator[Posterior | Failure]:
+    """Each file's result; a Failure also where a worker could not send what it had.
+
+    Raises XspecnfError where a worker died and its executor with it: not one of the files that follow can be done.
+    """
+    path: str | Path = "the first file"
+    try:
+        for path, future in batch:
+            yield _result(path, future)
+    except BrokenExecutor as error:
+        raise XspecnfError(
+            f"{path}: a worker process died at this file or one of the next few (killed, or out of memory?); what was "
+            "finished is kept: run again, with fewer processes, or with one to see which file it is"
+        ) from error
 
 
 def _result(path: str | Path, future: Future[Posterior | Failure]) -> Posterior | Failure:
-    """A file's result; a Failure also where its worker died or could not send what it had."""
     try:
         return future.result()
+    except BrokenExecutor:
+        raise
     except Exception as error:
         return Failure(str(path), error)
 

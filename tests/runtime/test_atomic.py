@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,23 @@ def test_a_failure_leaves_what_was_there_and_names_the_file(tmp_path: Path, monk
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"nowhere/out\.csv'$"):
         write_atomically(tmp_path / "nowhere" / "out.csv", "")
+
+
+def test_a_part_that_a_killed_writer_left_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "out.csv.part").write_text("half of something longer than what is written now")
+    write_atomically(tmp_path / "out.csv", "whole")
+    assert (tmp_path / "out.csv").read_text() == "whole"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
+
+
+def test_writers_of_one_file_take_turns(tmp_path: Path) -> None:
+    """Whoever reads meanwhile sees one of the texts, whole."""
+    path, texts = tmp_path / "out.txt", [letter * 300_000 for letter in "abcd"]
+    write_atomically(path, texts[0])
+    with ThreadPoolExecutor(4) as writers:
+        futures = [writers.submit(write_atomically, path, text) for text in texts * 5]
+        while not all(future.done() for future in futures):
+            assert path.read_text() in texts
+    for future in futures:
+        future.result()
+    assert [found.name for found in tmp_path.iterdir()] == ["out.txt"]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from itertools import count, islice
@@ -12,6 +16,7 @@ import numpy as np
 import pytest
 
 from xspecnf.batch import Failure, Job
+from xspecnf.errors import XspecnfError
 from xspecnf.model import Model, load_model
 from xspecnf.posterior import Posterior
 from xspecnf.simulation import Setup, simulate_file
@@ -98,12 +103,40 @@ class Dying(Executor):
         return future
 
 
-def test_a_dead_worker_is_its_files_failure(model: Model) -> None:
-    results = list(model.infer_many(["a.pha", "b.pha"], executor=Dying()))
-    assert [(result.file, str(result.error)) for result in results if isinstance(result, Failure)] == [
-        ("a.pha", "a worker was terminated abruptly"),
-        ("b.pha", "a worker was terminated abruptly"),
-    ]
+def test_a_dead_worker_ends_the_batch_with_a_sentence(model: Model) -> None:
+    with pytest.raises(XspecnfError, match=r"a\.pha: a worker process died .* what was finished is kept"):
+        list(model.infer_many(["a.pha", "b.pha"], executor=Dying()))
+
+
+def test_no_worker_outlives_its_killed_parent() -> None:
+    code = (
+        "import os, time\n"
+        "from xspecnf.processes import processes\n"
+        "if __name__ == '__main__':\n"
+        "    with processes(2) as pool:\n"
+        "        print(*{pool.submit(os.getpid).result() for _ in range(2)}, flush=True)\n"
+        "        time.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    workers = [int(word) for word in parent.stdout.readline().split()]
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    assert workers
+    deadline = time.monotonic() + 60
+    while any(map(alive, workers)):
+        assert time.monotonic() < deadline, "a worker still waits for work"
+        time.sleep(0.02)
+
+
+def alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{process}/stat")
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def test_a_window_holds_at_least_one_file(model: Model) -> None:

@@ -77,16 +77,17 @@ def test_a_fits_table_is_standard(tmp_path: Path, post: Posterior) -> None:
 
 def test_an_opened_table_knows_what_is_done(path: Path, post: Posterior) -> None:
     """A failure is tried again, its row is replaced, and nothing else changes."""
-    catalogue = _open(path)
-    assert post.file in catalogue
-    assert "c.pha" in catalogue
-    assert "bad.pha" not in catalogue
-    before = catalogue.table()
+    with _open(path) as catalogue:
+        assert post.file in catalogue
+        assert "c.pha" in catalogue
+        assert "bad.pha" not in catalogue
+        before = catalogue.table()
     copy = path.with_name(f"copy{path.suffix}")
     copy.write_bytes(path.read_bytes())
     with _open(copy) as again:
         again.append(row(replace(post, file="bad.pha")))
-    after = _open(copy).table()
+    with _open(copy) as again:
+        after = again.table()
     assert list(after["file"]) == list(before["file"])
     assert after["nH"][1] == after["nH"][0]
     for name in before.colnames:
@@ -94,8 +95,9 @@ def test_an_opened_table_knows_what_is_done(path: Path, post: Posterior) -> None
 
 
 def test_other_settings_are_refused(path: Path) -> None:
-    with pytest.raises(InputError, match="made with 'seed=3', not with 'seed=4'"):
-        _open(path, "seed=4")
+    with pytest.raises(InputError, match="made with 'seed=3', not with 'seed=4'"), _open(path, "seed=4"):
+        pass
+    assert not list(path.parent.glob("*.journal"))
 
 
 def test_no_journal_is_left(path: Path) -> None:
@@ -131,8 +133,45 @@ def test_an_exception_leaves_the_finished_rows(tmp_path: Path, post: Posterior) 
 @pytest.mark.parametrize("name", ["batch.fits", "batch.ecsv", "batch.parquet", "batch.fits.journal"])
 def test_foreign_files_are_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("[1, 2]\n")
-    with pytest.raises(InputError, match=name):
-        _open(tmp_path / name.removesuffix(".journal"))
+    with pytest.raises(InputError, match=name), _open(tmp_path / name.removesuffix(".journal")):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_second_writer_is_refused_until_the_first_has_finished(tmp_path: Path, post: Posterior) -> None:
+    path = tmp_path / "batch.fits"
+    with _open(path) as first:
+        first.append(row(post))
+        with (
+            pytest.raises(InputError, match=r"batch\.fits\.journal: another xspecnf is writing this table"),
+            _open(path),
+        ):
+            pass
+        first.append(row(replace(post, file="c.pha")))
+    with _open(path) as second:
+        assert list(second.rows) == [post.file, "c.pha"]
+
+
+def test_a_part_that_a_killed_writer_left_is_replaced(tmp_path: Path, post: Posterior) -> None:
+    (tmp_path / "batch.fits.part").write_text("half a table")
+    with _open(tmp_path / "batch.fits") as catalogue:
+        catalogue.append(row(post))
+    assert [path.name for path in tmp_path.iterdir()] == ["batch.fits"]
+
+
+def test_a_disk_without_room_keeps_the_journal(tmp_path: Path, post: Posterior) -> None:
+    """What the table has no room for, the journal has; the next run makes the table of it."""
+    path = tmp_path / "batch.ecsv"
+    (tmp_path / "batch.ecsv.part").mkdir()  # where the table would be written
+    with (
+        pytest.raises(InputError, match=r"batch\.ecsv: Is a directory; the rows so far are kept"),
+        _open(path) as first,
+    ):
+        first.append(row(post))
+    (tmp_path / "batch.ecsv.part").rmdir()
+    with _open(path) as second:
+        assert post.file in second
+    assert list(Table.read(path)["file"]) == [post.file]
 
 
 def test_wrong_suffix_and_missing_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

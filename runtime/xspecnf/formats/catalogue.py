@@ -2,23 +2,28 @@
 
 While the batch runs, every row is appended to a journal beside the table, one JSON object a line, which the disk has
 before the next file begins. When the batch ends, by whatever way Python sees, the table is written whole and the
-journal goes. A batch that was killed leaves the journal: opened again, the catalogue knows the rows of both.
+journal goes. A batch that was killed leaves the journal: opened again, the catalogue knows the rows of both. The
+journal is also the lock that keeps a second program away.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self
 
-from xspecnf.atomic import atomically, write_atomically
+import numpy as np
+
+from xspecnf.atomic import atomically
 from xspecnf.errors import InputError
 from xspecnf.extras import require
+from xspecnf.formats.cells import Cells
 from xspecnf.formats.columns import Row, columns
+from xspecnf.lock import lock
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -38,7 +43,7 @@ def check_suffix(path: Path) -> None:
 
 
 class Catalogue:
-    """A table that grows row by row; use it as a context manager.
+    """A table that grows row by row, inside its `with` block and nowhere else.
 
     Args:
         path: the table; rows that it or its journal holds already are kept.
@@ -47,8 +52,9 @@ class Catalogue:
 
     Raises:
         ValueError: a suffix that no table has.
-        InputError: a table or journal that is none, or whose rows were made with other settings.
         MissingExtraError: Parquet without its package.
+        InputError: when the block begins: a table or journal that is none, whose rows were made with other settings,
+            or that another program has open. At any time: the disk takes no more.
     """
 
     def __init__(self, path: Path, parameters: Sequence[Parameter], settings: str) -> None:
@@ -56,9 +62,6 @@ class Catalogue:
         self.path = path
         self.settings = settings
         self._columns = columns(parameters)
-        self._rows = self._of_table() | self._of_journal()
-        self._refuse_other_settings()
-        self._stream: IO[str] | None = None
 
     @property
     def journal(self) -> Path:
@@ -68,34 +71,43 @@ class Catalogue:
     @property
     def rows(self) -> dict[str, Row]:
         """The rows by file, in the order of their first appearance."""
-        return dict(self._rows)
+        return {row["file"]: row for row in self._cells}
 
     def __contains__(self, file: object) -> bool:
         """Whether `file` is done; one that failed is not."""
-        row = self._rows.get(str(file))
-        return row is not None and not row["error"]
+        return self._cells.cell(str(file), "error") == ""
 
     def __enter__(self) -> Self:
-        # Anew, as the last line of an old journal may be torn.
-        write_atomically(self.journal, "".join(_line(row) for row in self._rows.values()))
-        self._stream = open(self.journal, "a", encoding="utf-8")
+        self._stream = _locked(self.journal)
+        try:
+            self._cells = self._read()
+        except BaseException:
+            if not self.journal.stat().st_size:
+                self.journal.unlink()
+            self._stream.close()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
-        if self._stream is not None:
-            self._stream.close()
-        self._write()
-        self.journal.unlink()
+        try:
+            self._write()
+            self.journal.unlink()
+        except OSError as failure:
+            raise self._full(failure) from failure
+        finally:
+            with suppress(OSError):  # of a row that found no room: the table has it
+                self._stream.close()
 
     def append(self, row: Row) -> None:
         """Add a file's row, in place of one that it has already; it is on the disk when this returns."""
-        if self._stream is None:
-            raise ValueError("a catalogue is written to inside its `with` block")
         row = {"settings": self.settings, **row}
-        self._rows[row["file"]] = row
-        self._stream.write(_line(row))
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
+        self._cells.put(row)
+        try:
+            self._stream.write(json.dumps(row).encode() + b"\n")
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+        except OSError as error:
+            raise self._full(error) from error
 
     def table(self) -> Table:
         """The rows in the order of their first appearance, with units and descriptions."""
@@ -103,13 +115,7 @@ class Catalogue:
 
         return Table(
             [
-                Column(
-                    [row.get(c.name, c.missing) for row in self._rows.values()],
-                    c.name,
-                    c.dtype,
-                    unit=c.unit or None,
-                    description=c.description,
-                )
+                Column(self._cells.column(c.name), c.name, c.dtype, unit=c.unit or None, description=c.description)
                 for c in self._columns
             ]
         )
@@ -121,44 +127,79 @@ class Catalogue:
         with atomically(self.path) as part:
             table.write(part, format=FORMATS[suffix])
 
-    def _of_table(self) -> dict[str, Row]:
+    def _read(self) -> Cells:
+        """The rows of the table and, after and over them, those of the journal."""
+        cells = Cells(self._columns)
+        for source in (self._of_table(), self._of_journal()):
+            for row in source:
+                if row.get("settings") != self.settings:
+                    raise InputError(
+                        f"{self.path}: its rows were made with {row.get('settings')!r}, not with {self.settings!r}; "
+                        "give another --table, or remove this one"
+                    )
+                cells.put(row)
+        return cells
+
+    def _of_table(self) -> Iterator[Row]:
         if not self.path.exists():
-            return {}
+            return
         from astropy.table import Table
 
         suffix = self.path.suffix.lower()
         options = {"mask_invalid": False, "hdu": 1} if suffix == ".fits" else {}
         try:
             table = Table.read(self.path, format=FORMATS[suffix], **options)
-            rows = [{name: _plain(row[name]) for name in table.colnames} for row in table]
-            return {row["file"]: row for row in rows}
+            values = [_plain(table[c.name], c.missing) for c in self._columns]
         except Exception as error:  # each of the three readers has errors of its own
             raise InputError(f"{self.path}: not a table that xspecnf wrote ({error}); give another --table") from error
+        names = [c.name for c in self._columns]
+        yield from (dict(zip(names, row, strict=True)) for row in zip(*values, strict=True))
 
-    def _of_journal(self) -> dict[str, Row]:
-        if not self.journal.exists():
-            return {}
-        lines = self.journal.read_text(encoding="utf-8").splitlines(keepends=True)
+    def _of_journal(self) -> Iterator[Row]:
+        """The rows of the journal, which ends with the last of them: a torn line was never a row."""
+        self._stream.seek(0)
+        whole = 0
+        for line in self._stream:
+            if not line.endswith(b"\n"):
+                break
+            whole += len(line)
+            try:
+                row = json.loads(line)
+                yield {"file": row["file"]} | row
+            except (ValueError, TypeError, KeyError) as error:
+                raise InputError(f"{self.journal}: not a journal of xspecnf ({error}); remove it") from error
+        self._stream.truncate(whole)
+
+    def _full(self, error: OSError) -> InputError:
+        return InputError(
+            f"{error.filename or self.journal}: {error.strerror or error}; the rows so far are kept; "
+            "make room, or give another folder, and run again"
+        )
+
+
+def _locked(journal: Path) -> IO[bytes]:
+    """The journal, open for reading and appending and locked. Raises InputError where another program has it."""
+    while True:
         try:
-            rows = [json.loads(line) for line in lines if line.endswith("\n")]  # a torn last line was never a row
-            return {row["file"]: row for row in rows}
-        except (ValueError, TypeError, KeyError) as error:
-            raise InputError(f"{self.journal}: not a journal of xspecnf ({error}); remove it") from error
-
-    def _refuse_other_settings(self) -> None:
-        for row in self._rows.values():
-            if row.get("settings") != self.settings:
-                raise InputError(
-                    f"{self.path}: its rows were made with {row.get('settings')!r}, not with {self.settings!r}; "
-                    "give another --table, or remove this one"
-                )
+            stream = open(journal, "a+b")  # noqa: SIM115
+        except OSError as error:
+            raise InputError(f"{journal}: cannot be written ({error.strerror}); give another --table") from error
+        if not lock(stream.fileno()):
+            stream.close()
+            raise InputError(f"{journal}: another xspecnf is writing this table; wait for it, or give another --table")
+        if _same(journal, stream):
+            return stream
+        stream.close()  # its owner had finished and removed it in between
 
 
-def _line(row: Mapping[str, Any]) -> str:
-    return json.dumps(row) + "\n"
+def _same(path: Path, stream: IO[bytes]) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(stream.fileno()))
+    except FileNotFoundError:
+        return False
 
 
-def _plain(value: Any) -> Any:
-    """A cell of astropy's as a str, int or float; a masked one is an empty text or NaN."""
-    value = value.item() if hasattr(value, "item") else value
-    return value.decode() if isinstance(value, bytes) else math.nan if value is None else value
+def _plain(column: Any, missing: str | float) -> list[Any]:
+    """A column of astropy's as str or float; a masked cell is `missing`."""
+    values = np.ma.filled(column, missing).tolist()
+    return [value.decode() if isinstance(value, bytes) else value for value in values]

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +15,7 @@ from xspecnf.backends.base import Place
 from xspecnf.errors import XspecnfError
 from xspecnf.model import Model
 from xspecnf.observation import Observation
+from xspecnf.processes import processes
 from xspecnf_train.evaluate.population import picked
 from xspecnf_train.evaluate.scores import Scores, joined, score_failure, score_network, score_refined
 from xspecnf_train.simulate import Batch
@@ -117,9 +115,7 @@ def _map(
     if workers == 1:
         yield from map(judge, starts, chunks)
         return
-    # The workers share the cores already; numpy reads this when they import it.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with processes(workers) as pool:
         yield from pool.map(judge, starts, chunks)
 
 
