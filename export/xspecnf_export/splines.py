@@ -21,7 +21,7 @@ from xspecnf_train.splines import MIN_SLOPE, TAIL_LOGIT, knot_matrix
 LOGIT_BOUND = 60.0
 """Logits are clipped to this: exp stays within float32, and a bin of weight exp(-60) is at its smallest size anyway."""
 
-Tables = tuple[Tensor, Tensor, Tensor]
+Tables = tuple[Tensor, ...]
 
 
 def constant(tensor: Tensor) -> nn.Parameter:
@@ -42,31 +42,32 @@ class InverseSpline(nn.Module):
         final = spline.autoregressive_net.final_layer
         rows = slice(dimension * (3 * self.bins - 1), (dimension + 1) * (3 * self.bins - 1))
         affine = torch.cat([final.bias[rows].unsqueeze(1), final.weight[rows][:, order[:seen]]], dim=1).detach()
-        self.sizes = constant(affine[: 2 * self.bins])
-        self.slopes = constant(_slope_rows(affine[2 * self.bins :]))
-        self.knots, self.picks, self.steps = (constant(matrix.to(affine.dtype)) for matrix in _matrices(self.bins))
-        tables = self._tables(torch.ones(1, 1, 1, 1, dtype=affine.dtype)) if not seen else ()
-        self.constants = nn.ParameterList(constant(table) for table in tables)
+        inner = affine[2 * self.bins :]
+        outer = functional.pad(inner.new_tensor([[TAIL_LOGIT]]), (0, inner.shape[1] - 1))
+        self.affine = constant(torch.cat([affine[: 2 * self.bins], outer, inner, inner, outer]))
+        self.tables, self.steps, self.sums = (constant(matrix.to(affine.dtype)) for matrix in _matrices(self.bins))
+        known = self._tables(torch.ones(1, 1, 1, 1, dtype=affine.dtype)) if not seen else ()
+        self.constants = nn.ParameterList(constant(table) for table in known)
 
     def forward(self, y: Tensor, units: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Invert `y`; units: a row of ones, then the hidden units seen, in blocks [B, 1, units, S]."""
-        knots, picks, slopes = tuple(self.constants) or self._tables(torch.cat(units, dim=2))
+        knots, width_total, height_total, tables = tuple(self.constants) or self._tables(torch.cat(units, dim=2))
         inside = y.clamp(0, 1)
-        knots, width_total, height_total = knots.split([self.bins + 1, 1, 1], dim=2)
         raised = inside * height_total
         chosen = self.steps @ (raised >= knots).to(y.dtype)
-        left, width, bottom, height = (picks * chosen).sum(dim=2, keepdim=True).split(1, dim=1)
-        d0, d1 = _softplus((slopes * chosen).sum(dim=2, keepdim=True)).split(1, dim=1)
+        left, width, bottom, height, slopes = (self.sums @ (tables * chosen)).split([1, 1, 1, 1, 2], dim=2)
+        d0, d1 = _softplus(slopes).split(1, dim=2)
         delta = (height * width_total) / (width * height_total)
         root, slope = _solve((raised - bottom) / height, delta, d0, d1)
         return (left + root * width) / width_total + (y - inside), slope
 
     def _tables(self, units: Tensor) -> Tables:
-        """Knots along Y and both sums of E [B, 1, K + 3, S]; the bins' left edges, widths, bottoms, heights [B, 4, K,
-        S] and
-        the logits of the slopes at their left and right ends [B, 2, K, S]."""
-        weights = (self.sizes @ units).clamp(-LOGIT_BOUND, LOGIT_BOUND).exp()
-        return self.knots @ weights, self.picks @ weights, self.slopes @ units
+        """Knots along Y [B, 1, K + 1, S]; both sums of E; and, for each bin, its left edge, width, bottom, height, and
+        the logits of the slopes at its left and right end [B, 1, 6 K, S]."""
+        sizes, slopes = (self.affine @ units).split(2 * self.bins, dim=2)
+        weights = sizes.clamp(-LOGIT_BOUND, LOGIT_BOUND).exp()
+        knots, width_total, height_total, picks = (self.tables @ weights).split([self.bins + 1, 1, 1, 4 * self.bins], 2)
+        return knots, width_total, height_total, torch.cat([picks, slopes], dim=2)
 
 
 def _softplus(logits: Tensor) -> Tensor:
@@ -86,22 +87,17 @@ def _solve(q: Tensor, delta: Tensor, d0: Tensor, d1: Tensor) -> tuple[Tensor, Te
     return root, (delta + s * root * (1 - root)) / (delta * square_root)
 
 
-def _slope_rows(rows: Tensor) -> Tensor:
-    """Rows for the slopes at inner knots [K - 1, n] -> at the left and right ends of the bins [2, K, n]."""
-    outer = functional.pad(rows.new_tensor([[TAIL_LOGIT]]), (0, rows.shape[1] - 1))
-    return torch.stack([torch.cat([outer, rows]), torch.cat([rows, outer])])
-
-
-def _matrices(bins: int) -> Tables:
+def _matrices(bins: int) -> tuple[Tensor, Tensor, Tensor]:
     """Three constant matrices, in float64.
 
-    E (of K widths, then K heights) to knots and sums [K + 3, 2K]: the K + 1 knots along Y, the last moved beyond the
-    interval, and the sums of E along X and Y. E to bins [4, K, 2K]: left edges, widths, bottoms, heights. All but the
-    sums are to be divided by their sum. "Y has passed the knot" to "Y is in the bin" [K, K + 1].
+    E (of K widths, then K heights) to [5 K + 3, 2 K]: the K + 1 knots along Y, the last moved beyond the interval; the
+    sums of E along X and Y; the bins' left edges, widths, bottoms, heights. All but the sums are to be divided by their
+    sum. "Y has passed the knot" to "Y is in the bin" [6 K, K + 1], once for each of six tables; their sums [6, 6 K].
     """
     lower, sizes, total = knot_matrix(bins, torch.float64, torch.device("cpu")).T.contiguous().split([bins, bins, 1])
     along_x, along_y = torch.eye(2, dtype=torch.float64)
     sums = [torch.kron(axis, total) for axis in (2 * along_y, along_x, along_y)]
-    picks = torch.stack([torch.kron(axis, table) for axis in (along_x, along_y) for table in (lower, sizes)])
+    picks = [torch.kron(axis, table) for axis in (along_x, along_y) for table in (lower, sizes)]
     step = torch.eye(bins, bins + 1)
-    return torch.cat([torch.kron(along_y, lower), *sums]), picks, step - step.roll(1, dims=1)
+    groups = torch.kron(torch.eye(6), torch.ones(1, bins))
+    return torch.cat([torch.kron(along_y, lower), *sums, *picks]), (step - step.roll(1, dims=1)).repeat(6, 1), groups
