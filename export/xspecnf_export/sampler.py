@@ -52,15 +52,15 @@ class Sampler(nn.Module):
         bound = self.config.tail_bound
         each = torch.ones_like(noise[:, :, 0])
         columns = ((noise + bound) / (2 * bound)).permute(2, 0, 1)
-        rows = list(_flat(columns, each).split(1, dim=2))
+        rows = list(_flat(columns, FEATURES, each).split(1, dim=2))
         slopes: list[Tensor] = []
         for layer in self.layers:
             rows, layer_slopes = layer(rows, conditioner, each)
             rows.reverse()
             slopes += layer_slopes
-        x = [(2 * bound * row - bound).view_as(each)[:, None, None] for row in rows]
-        logabsdet = torch.cat(slopes, dim=2).log().sum(dim=2) if slopes else torch.zeros_like(rows[0][:, 0])
-        logabsdet = logabsdet.view_as(each)[:, None]
+        x = [_apart(2 * bound * row - bound, each) for row in rows]
+        logabsdet = torch.cat(slopes, dim=2).log().sum(dim=2, keepdim=True) if slopes else torch.zeros_like(rows[0])
+        logabsdet = _apart(logabsdet, each).squeeze(2)
         if self.head is not None:
             x, head_logabsdet = self.head(x, conditioner)
             logabsdet = logabsdet + head_logabsdet
@@ -113,9 +113,14 @@ class GaussianInverse(nn.Module):
         return x, -log_scale.sum(dim=1)[:, None, None]
 
 
-def _flat(table: Tensor, each: Tensor) -> Tensor:
-    """[n, B, S] as [1, 1, n, B S]; each: [B, S], for its sizes, because a graph cannot infer one where another is 0."""
-    return table.reshape(1, 1, table.shape[0], each.shape[0] * each.shape[1])
+def _flat(table: Tensor, rows: int, each: Tensor) -> Tensor:
+    """[rows, B, S] as [1, 1, rows, B S]; each: [B, S], for its sizes: a graph cannot infer one where another is 0."""
+    return table.reshape(1, 1, rows, each.shape[0] * each.shape[1])
+
+
+def _apart(row: Tensor, each: Tensor) -> Tensor:
+    """[1, 1, 1, B S] as [B, 1, 1, S]."""
+    return row.reshape(each.shape[0], 1, 1, each.shape[1])
 
 
 def _columns(table: Tensor) -> tuple[Tensor, ...]:
@@ -163,8 +168,9 @@ class LayerInverse(nn.Module):
         hidden = sum(self.sizes)
         initial = self.initial_bias + self.activation(projected[:, :hidden])
         inner = self.inner_bias + projected[:, hidden:]
-        columns = _flat(torch.cat([initial, inner], dim=1).T[:, :, None] * each, each)
-        terms = columns.split(self.sizes * (1 + self.blocks), dim=2)
+        sizes = self.sizes * (1 + self.blocks)
+        columns = _flat(torch.cat([initial, inner], dim=1).T[:, :, None] * each, sum(sizes), each)
+        terms = columns.split(sizes, dim=2)
         return [terms[i : i + LAST_DEGREE] for i in range(0, len(terms), LAST_DEGREE)]
 
 
