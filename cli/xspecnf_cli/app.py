@@ -2,26 +2,50 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from xspecnf_cli import build, doctor, evaluate, fit, infer, models, report, simulate
+from xspecnf_cli.help import SETTINGS, Verb, Verbs
 
 app = typer.Typer(
-    help="X-ray spectra of black hole binaries to posteriors, in milliseconds and checked against exact physics.",
+    cls=Verbs,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings=SETTINGS,
 )
-app.command()(infer.infer)
-app.command()(fit.fit)
-app.command()(report.report)
-app.command()(simulate.simulate)
-app.command()(build.train)
-app.command()(build.export)
-app.command()(evaluate.evaluate)
-app.command()(doctor.doctor)
-app.add_typer(models.app, name="models")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"xspecnf {version('xspecnf')}")
+        raise typer.Exit
+
+
+@app.callback()
+def xspecnf(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """X-ray spectra of black hole binaries to posteriors, in milliseconds, checked
+    against the exact physics. Every verb has examples: xspecnf infer --help
+
+    \b
+      xspecnf infer obs.pha                       a posterior and its verdict
+      xspecnf infer ni*.pha --table results.fits  many: a table that resumes
+      xspecnf report obs.pha --output obs.html    everything on one page
+    """
+
+
+for verb in (infer.infer, fit.fit, report.report, simulate.simulate, build.train, build.export, evaluate.evaluate):
+    app.command(cls=Verb, context_settings=SETTINGS)(verb)
+app.add_typer(models.app, name="models", context_settings=SETTINGS)
+app.command(cls=Verb, context_settings=SETTINGS)(doctor.doctor)
 
 
 def main() -> None:

@@ -23,7 +23,15 @@ def train(
     real_arfs: RealArfs = None,
     debug: Debug = False,
 ) -> None:
-    """Train the networks of a configuration, in all its stages."""
+    """Train a model from a configuration, in all its stages.
+
+    Hours; after an interruption the same command goes on. --real adds the stage on real spectra.
+
+    \b
+    Examples:
+      xspecnf train nicer-bhb.toml --output runs/nicer-bhb
+      xspecnf train nicer-bhb.toml --output runs/mine --real my-spectra
+    """
     with reported(debug), needs_extra("train"):
         from xspecnf_train.real import RealFiles
         from xspecnf_train.run import train as run
@@ -38,7 +46,12 @@ def export(
     name: Annotated[str | None, typer.Option(help="The bundle's name; by default that of its folder.")] = None,
     debug: Debug = False,
 ) -> None:
-    """Export a run as a model bundle, verified against the trained networks."""
+    """Export a training run as a model bundle, verified.
+
+    \b
+    Example:
+      xspecnf export runs/nicer-bhb --output my-bundle
+    """
     with reported(debug), needs_extra("export"):
         from xspecnf_export import export as write
 

@@ -1,4 +1,4 @@
-"""Errors as a user sees them: one line on stderr, exit code 1, and a traceback only with --debug."""
+"""Errors as a user sees them: one line and exit code 1, a traceback only with --debug; after Ctrl-C, 130."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from xspecnf.errors import XspecnfError
+from xspecnf_cli.help import RUNNING
 
 FAILED = 1
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=RUNNING)]
 
 
 def one_line(error: BaseException) -> str:
@@ -29,11 +31,16 @@ def report(error: BaseException, file: str = "") -> None:
 
 @contextmanager
 def reported(debug: bool) -> Iterator[None]:
-    """Turn whatever fails inside into one line and exit code 1; with `debug` let the traceback through."""
+    """Turn whatever fails inside into one line and exit code 1, Ctrl-C into 130; with `debug` let it through."""
     try:
         yield
     except (typer.Exit, typer.Abort, typer.BadParameter):
         raise
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        typer.echo("interrupted: what was finished is kept", err=True)
+        raise typer.Exit(INTERRUPTED) from None
     except Exception as error:
         if debug:
             raise

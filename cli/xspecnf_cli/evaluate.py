@@ -12,7 +12,8 @@ import typer
 
 from xspecnf_cli.build import needs_extra
 from xspecnf_cli.errors import Debug, reported
-from xspecnf_cli.options import RealArfs, RealFolder, RealRmf
+from xspecnf_cli.help import REAL, RESULTS, RUNNING
+from xspecnf_cli.options import RealArfs, RealFolder, RealRmf, model_names
 
 if TYPE_CHECKING:
     from xspecnf_train.evaluate import Sizes
@@ -20,29 +21,47 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    bundle: Annotated[str, typer.Argument(help="A bundle's name or folder.")] = "nicer-bhb",
-    spectra: Annotated[int, typer.Option(min=1, help="Simulated spectra.")] = 10_000,
-    samples: Annotated[int, typer.Option(min=10, help="Posterior samples of each.")] = 500,
-    exact: Annotated[int, typer.Option(min=0, help="Of the spectra, those judged by the exact physics.")] = 2_000,
-    refined: Annotated[int, typer.Option(min=0, help="Of the spectra, those that are refined too.")] = 400,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn.")] = 1,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; by default as many as there are cores.")
-    ] = None,
+    bundle: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A shipped model or a bundle's folder.", autocompletion=model_names)
+    ] = "nicer-bhb",
+    spectra: Annotated[int, typer.Option(min=1, metavar="N", help="Simulated spectra.")] = 10_000,
+    samples: Annotated[int, typer.Option(min=10, metavar="N", help="Posterior samples of each.")] = 500,
+    exact: Annotated[int, typer.Option(min=0, metavar="N", help="Spectra judged by the exact physics.")] = 2_000,
+    refined: Annotated[int, typer.Option(min=0, metavar="N", help="Spectra that are refined too.")] = 400,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of everything that is drawn.")] = 1,
     real: RealFolder = None,
     real_rmf: RealRmf = None,
     real_arfs: RealArfs = None,
     systematic: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Fractional systematic error of the real spectra.")
+        float | None,
+        typer.Option(min=0, max=1, metavar="F", help="Their fractional systematic error.", rich_help_panel=REAL),
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="Write the figures to this JSON file.")] = None,
-    plots: Annotated[Path | None, typer.Option(file_okay=False, help="Write plots as PNG to this folder.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the figures as JSON.", rich_help_panel=RESULTS)
+    ] = None,
+    plots: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, metavar="FOLDER", help="Write plots as PNG.", rich_help_panel=RESULTS),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the figures as JSON.", rich_help_panel=RESULTS)
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Processes; by default one a core.", rich_help_panel=RUNNING),
+    ] = None,
     debug: Debug = False,
 ) -> None:
-    """Measure a bundle: calibration, goodness of fit and efficiency, of the network alone and refined.
+    """Measure a model: calibration, goodness of fit, efficiency.
 
-    Prints tables in Markdown. A minute's worth: xspecnf evaluate nicer-bhb --spectra 300 --exact 100 --refined 50
+    Of the network alone and refined, on fresh simulated spectra; prints tables in Markdown. The second
+    example takes a minute, the first hours.
+
+    \b
+    Examples:
+      xspecnf evaluate nicer-bhb --output metrics.json --plots plots
+      xspecnf evaluate nicer-bhb --spectra 300 --exact 100 --refined 50
+      xspecnf evaluate my-bundle --real my-spectra --systematic 0.015
     """
     with reported(debug), needs_extra("train"):
         from xspecnf.atomic import write_atomically

@@ -12,18 +12,21 @@ import typer
 
 from xspecnf_cli.errors import FAILED, Debug, one_line, report, reported
 from xspecnf_cli.fit_table import fit_table
+from xspecnf_cli.help import RESULTS
 from xspecnf_cli.options import (
     Arf,
     Background,
     JsonLines,
     ModelName,
     Observations,
+    Quiet,
     ResponseOption,
     Rmf,
-    Seed,
     Systematic,
 )
 from xspecnf_cli.outputs import Outputs
+from xspecnf_cli.progress import progress
+from xspecnf_cli.results import Shown
 
 if TYPE_CHECKING:
     from xspecnf import Model
@@ -45,13 +48,15 @@ def fit(
     observations: Observations,
     model: ModelName = "nicer-bhb",
     start: Annotated[
-        Start, typer.Option(help="Start from the network's posterior, or from points scattered over the prior.")
+        Start, typer.Option(help="Search from the network's posterior, or from points all over the prior.")
     ] = Start.posterior,
     profile: Annotated[
         list[float] | None,
-        typer.Option(metavar="DELTA", help="Intervals where the profile rises by DELTA: 1 (68 %), 2.706 (90 %)."),
+        typer.Option(
+            metavar="DELTA", help="Intervals where the profile rises by DELTA: 1 (68 %), 2.706 (90 %); repeatable."
+        ),
     ] = None,
-    seed: Seed = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of the points that the search starts from.")] = 0,
     rmf: Rmf = None,
     arf: Arf = None,
     response: ResponseOption = None,
@@ -59,14 +64,23 @@ def fit(
     systematic: Systematic = None,
     output: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE", help="Write .json or an XSPEC script .xcm; repeatable; {stem}: the input's name."),
+        typer.Option(
+            metavar="FILE",
+            help="Each fit: .json or an XSPEC script .xcm; repeatable; {stem}: its name.",
+            rich_help_panel=RESULTS,
+        ),
     ] = None,
     json_lines: JsonLines = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Fit spectra by maximum likelihood: the best parameters, their errors, other minima.
+    """Fit spectra by maximum likelihood: parameters, errors, minima.
 
-    Example: xspecnf fit obs.pha --profile 2.706 --output obs.xcm
+    \b
+    Examples:
+      xspecnf fit obs.pha
+      xspecnf fit obs.pha --profile 1 --profile 2.706
+      xspecnf fit ni*.pha --systematic 0.015 --output "{stem}.xcm"
     """
     outputs = Outputs.parse(output or [], observations, check_suffix)
     deltas = tuple(profile or ())
@@ -85,24 +99,35 @@ def fit(
             reference_response=response is not None,
         )
         fitter = Fitter(load_model(model), start, deltas, job)
+    shown = "json" if json_lines else "nothing" if quiet else "table"
     failed = False
-    for path in observations:
-        try:
-            best, profiles = fitter.fit(path)
-            written = outputs.targets(path)
-            for target in written:
-                fitter.write(Path(target), path, best, profiles)
-        except Exception as error:  # whatever is wrong with one file, the others are done
-            if debug:
-                raise
-            failed = True
-            report(error, str(path))
-            if json_lines:
-                typer.echo(json.dumps({"file": str(path), "error": one_line(error)}))
-            continue
-        typer.echo(_json(best, profiles, written) if json_lines else fit_table(best, profiles, written))
+    with reported(debug), progress(len(observations), "fit") as advance:
+        for path in observations:
+            failed |= not _done(fitter, path, outputs, shown, debug)
+            advance()
     if failed:
         raise typer.Exit(FAILED)
+
+
+def _done(fitter: Fitter, path: Path, outputs: Outputs, shown: Shown, debug: bool) -> bool:
+    """Fit one file, print and write what comes out; whatever is wrong with it is reported, so that others are done."""
+    try:
+        best, profiles = fitter.fit(path)
+        written = outputs.targets(path)
+        for target in written:
+            fitter.write(Path(target), path, best, profiles)
+    except Exception as error:
+        if debug:
+            raise
+        report(error, str(path))
+        if shown == "json":
+            typer.echo(json.dumps({"file": str(path), "error": one_line(error)}))
+        return False
+    if shown == "json":
+        typer.echo(_json(best, profiles, written))
+    elif shown == "table":
+        fit_table(best, profiles, written).show()
+    return True
 
 
 @dataclass(frozen=True)
@@ -133,7 +158,8 @@ class Fitter:
         from xspecnf.formats import xcm
 
         if target.suffix.lower() == ".xcm":
-            xcm.write(best, companions(path, self.job.rmf, self.job.arf, self.job.background), target)
+            files = companions(path, self.job.rmf, self.job.arf, self.job.background)
+            xcm.write(best, files, self.model.bundle.grid.energy_range, target)
         else:
             write_atomically(target, _json(best, profiles, []) + "\n")
 

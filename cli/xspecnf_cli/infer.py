@@ -10,6 +10,7 @@ import typer
 from xspecnf_cli.errors import FAILED, Debug, reported
 from xspecnf_cli.executors import executor
 from xspecnf_cli.figures import Figures
+from xspecnf_cli.help import RESULTS
 from xspecnf_cli.options import (
     Arf,
     Background,
@@ -21,60 +22,74 @@ from xspecnf_cli.options import (
     Quiet,
     ResponseOption,
     Rmf,
+    Samples,
     Scheduler,
     Seed,
     Systematic,
     Where,
 )
 from xspecnf_cli.outputs import Outputs, checked
+from xspecnf_cli.progress import progress
 from xspecnf_cli.results import Results, opened, remaining
 
 
 def infer(
     observations: Observations,
     model: ModelName = "nicer-bhb",
-    samples: Annotated[int, typer.Option(min=1, help="Posterior samples of each observation.")] = 1000,
+    samples: Samples = 1000,
     seed: Seed = 0,
+    refine: Annotated[
+        bool | None,
+        typer.Option("--refine/--no-refine", help="Make the posterior exact; by default for a single spectrum."),
+    ] = None,
     rmf: Rmf = None,
     arf: Arf = None,
     response: ResponseOption = None,
     background: Background = None,
     systematic: Systematic = None,
-    refine: Annotated[
-        bool | None,
-        typer.Option("--refine/--no-refine", help="Make the posterior exact; by default for a single spectrum."),
-    ] = None,
-    provider: Where = Provider.auto,
-    jobs: Jobs = 1,
-    scheduler: Scheduler = None,
     output: Annotated[
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Write each posterior: .npz, .json, .csv, .fits (XSPEC chain), .nc (ArviZ); {stem}: the input's name.",
+            help="Each posterior: .npz, .json, .csv, .fits (XSPEC chain), .nc (ArviZ); repeatable; {stem}: its name.",
+            rich_help_panel=RESULTS,
         ),
     ] = None,
     table: Annotated[
         Path | None,
-        typer.Option(help="One row a file: .ecsv, .fits, .parquet; run again, it goes on where it stopped."),
+        typer.Option(
+            metavar="FILE",
+            help="A row a spectrum: .ecsv, .fits, .parquet; run again, it goes on.",
+            rich_help_panel=RESULTS,
+        ),
     ] = None,
     plot: Annotated[
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Draw corner and spectrum (.png, .pdf, .svg); of many without {stem}, parameters against time.",
+            help="Corner and spectrum: .png, .pdf, .svg; of many without {stem}, a history.",
+            rich_help_panel=RESULTS,
         ),
     ] = None,
-    unfolded: Annotated[bool, typer.Option("--unfolded", help="Draw the spectrum unfolded, E F_E.")] = False,
+    unfolded: Annotated[
+        bool, typer.Option("--unfolded", help="Draw the spectrum unfolded, E F_E.", rich_help_panel=RESULTS)
+    ] = False,
     json_lines: JsonLines = False,
     quiet: Quiet = False,
+    jobs: Jobs = 1,
+    scheduler: Scheduler = None,
+    provider: Where = Provider.auto,
     debug: Debug = False,
 ) -> None:
-    """Infer posteriors of spectra.
+    """Infer posteriors of spectra, with goodness of fit and a verdict.
 
-    Prints the parameters, the goodness of fit and a verdict for each.
-
-    Example: xspecnf infer ni*.pha --refine --table results.fits --output {stem}.npz
+    \b
+    Examples:
+      xspecnf infer obs.pha
+      xspecnf infer obs.pha --output chain.fits --plot "{stem}.png"
+      xspecnf infer ni*.pha --refine --systematic 0.015 --table results.fits
+      xspecnf infer archive/ --jobs 8 --table results.ecsv
+      xspecnf infer @list.txt --json
     """
     from xspecnf.formats import catalogue, check_suffix, needs_observation
 
@@ -98,14 +113,18 @@ def infer(
         from xspecnf import load_model
 
         loaded = load_model(model, provider.value)
+        if workers is None:
+            loaded.warm_up()
         with opened(table, loaded, settings) as rows:
             todo = remaining(observations, rows)
             keep = any(needs_observation(Path(pattern)) for pattern in outputs.patterns)
             keep |= figures is not None and figures.of_each
             batch = loaded.infer_many(todo, executor=workers, keep_observation=keep, **settings)
             results = Results(loaded, outputs, shown, debug, rows, figures)
-            for path, result in zip(todo, batch, strict=True):
-                results.take(path, result)
+            with progress(len(todo), "infer") as advance:
+                for path, result in zip(todo, batch, strict=True):
+                    results.take(path, result)
+                    advance()
             results.finish()
     if results.failed:
         raise typer.Exit(FAILED)

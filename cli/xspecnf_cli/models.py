@@ -10,14 +10,19 @@ import typer
 
 from xspecnf_cli.errors import Debug, reported
 
-app = typer.Typer(help="The model bundles.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="List, show and verify model bundles.", no_args_is_help=True, rich_markup_mode=None)
 
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="A shipped model's name or a bundle's folder.")]
 
 
 @app.command("list")
 def list_models(debug: Debug = False) -> None:
-    """List the shipped models."""
+    """List the shipped models.
+
+    \b
+    Example:
+      xspecnf models list
+    """
     with reported(debug):
         from xspecnf.bundle import load_bundle, shipped_bundles
 
@@ -30,7 +35,12 @@ def list_models(debug: Debug = False) -> None:
 
 @app.command()
 def show(model: Name = "nicer-bhb", debug: Debug = False) -> None:
-    """Show a model's parameters with their bounds, its provenance and its measured figures."""
+    """Show a model: parameters, bounds, provenance, figures.
+
+    \b
+    Example:
+      xspecnf models show nicer-bhb
+    """
     with reported(debug):
         from xspecnf.bundle import load_bundle
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from xspecnf_cli.help import REAL, RESPONSE, RESULTS, RUNNING
 from xspecnf_cli.inputs import expanded
 
 
@@ -25,38 +26,88 @@ class ResponseSource(StrEnum):
     bundle = "bundle"
 
 
+def model_names(incomplete: str) -> list[str]:
+    """The shipped models whose names begin so, for the shell's completion."""
+    from xspecnf.bundle import shipped_bundles
+
+    return [name for name in shipped_bundles() if name.startswith(incomplete)]
+
+
 Observations = Annotated[
     list[Path],
     typer.Argument(
-        metavar="OBS.pha...", help="PHA spectra, gzipped or not; folders of them; @list.txt.", callback=expanded
+        metavar="OBS.pha...",
+        help="PHA spectra, gzipped or not; folders of them; patterns in quotes; @list.txt.",
+        callback=expanded,
     ),
 ]
-ModelName = Annotated[str, typer.Option("--model", help="A shipped model's name or a bundle's folder.")]
-Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same samples.")]
-Rmf = Annotated[Path | None, typer.Option(help="Redistribution matrix, in place of the header's.")]
-Arf = Annotated[Path | None, typer.Option(help="Effective area, in place of the header's.")]
+Observation = Annotated[Path, typer.Argument(metavar="OBS.pha", help="PHA spectrum, gzipped or not.")]
+ModelName = Annotated[
+    str,
+    typer.Option(
+        "--model", metavar="NAME|FOLDER", help="A shipped model or a bundle's folder.", autocompletion=model_names
+    ),
+]
+Samples = Annotated[int, typer.Option(min=1, metavar="N", help="Posterior samples of each spectrum.")]
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help="The same seed gives the same samples.")]
+Rmf = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Redistribution matrix, in place of the header's.", rich_help_panel=RESPONSE),
+]
+Arf = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Effective area, in place of the header's.", rich_help_panel=RESPONSE),
+]
 ResponseOption = Annotated[
-    ResponseSource | None, typer.Option(help="'bundle': the model's reference response where the files give none.")
+    ResponseSource | None,
+    typer.Option(
+        metavar="bundle", help="The model's own response where the files give none.", rich_help_panel=RESPONSE
+    ),
 ]
 Background = Annotated[
-    str | None, typer.Option(metavar="FILE|none", help="Background in place of the header's, or 'none'.")
+    str | None,
+    typer.Option(metavar="FILE|none", help="Background, in place of the header's.", rich_help_panel=RESPONSE),
 ]
 Systematic = Annotated[
-    float | None, typer.Option(min=0, max=0.5, help="Fractional systematic error, in place of the file's.")
+    float | None,
+    typer.Option(
+        min=0,
+        max=0.5,
+        metavar="F",
+        help="Fractional systematic error, in place of the file's; 0.015 suits NICER.",
+        rich_help_panel=RESPONSE,
+    ),
 ]
-Where = Annotated[Provider, typer.Option(help="Where the networks run.")]
-Jobs = Annotated[int, typer.Option(min=1, help="Processes that share the files.")]
+Where = Annotated[Provider, typer.Option(help="Where the networks run.", rich_help_panel=RUNNING)]
+Jobs = Annotated[int, typer.Option(min=1, metavar="N", help="Processes that share the files.", rich_help_panel=RUNNING)]
 Scheduler = Annotated[
     str | None,
-    typer.Option(metavar="ADDRESS", help="A Dask scheduler whose workers can read the files and share them."),
+    typer.Option(metavar="ADDRESS", help="A Dask scheduler whose workers share the files.", rich_help_panel=RUNNING),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors alone; write the files.")]
-JsonLines = Annotated[bool, typer.Option("--json", help="One JSON object an observation on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors alone; write the files.", rich_help_panel=RESULTS)]
+JsonLines = Annotated[bool, typer.Option("--json", help="Print one JSON object a spectrum.", rich_help_panel=RESULTS)]
 
 RealFolder = Annotated[
-    Path | None, typer.Option(exists=True, file_okay=False, help="Folder of real spectra, to learn or be judged on.")
+    Path | None,
+    typer.Option(
+        exists=True,
+        file_okay=False,
+        metavar="FOLDER",
+        help="Real spectra, to learn from or be judged on.",
+        rich_help_panel=REAL,
+    ),
 ]
-RealRmf = Annotated[Path | None, typer.Option(exists=True, help="Redistribution matrix of all real spectra.")]
+RealRmf = Annotated[
+    Path | None,
+    typer.Option(exists=True, metavar="FILE", help="Redistribution matrix of all real spectra.", rich_help_panel=REAL),
+]
 RealArfs = Annotated[
-    Path | None, typer.Option(exists=True, file_okay=False, help="Folder of the ARFs that their headers name.")
+    Path | None,
+    typer.Option(
+        exists=True,
+        file_okay=False,
+        metavar="FOLDER",
+        help="The ARFs that their headers name.",
+        rich_help_panel=REAL,
+    ),
 ]

@@ -10,29 +10,44 @@ from typing import Annotated
 import typer
 
 from xspecnf_cli.errors import Debug, reported
-from xspecnf_cli.options import Arf, Background, ModelName, Provider, ResponseOption, Rmf, Seed, Systematic, Where
+from xspecnf_cli.options import (
+    Arf,
+    Background,
+    ModelName,
+    Observation,
+    Provider,
+    ResponseOption,
+    Rmf,
+    Samples,
+    Seed,
+    Systematic,
+    Where,
+)
 
 
 def report(
-    observation: Annotated[Path, typer.Argument(metavar="OBS.pha", help="PHA spectrum, gzipped or not.")],
-    output: Annotated[Path, typer.Option(help="The page to write; it needs no network.")],
+    observation: Observation,
+    output: Annotated[Path, typer.Option(metavar="FILE", help="The page to write; it needs no network.")],
     model: ModelName = "nicer-bhb",
-    samples: Annotated[int, typer.Option(min=1, help="Posterior samples.")] = 1000,
+    samples: Samples = 1000,
     seed: Seed = 0,
+    refine: Annotated[bool, typer.Option("--refine/--no-refine", help="Make the posterior exact.")] = True,
     rmf: Rmf = None,
     arf: Arf = None,
     response: ResponseOption = None,
     background: Background = None,
     systematic: Systematic = None,
-    refine: Annotated[bool, typer.Option("--refine/--no-refine", help="Make the posterior exact.")] = True,
     provider: Where = Provider.auto,
     debug: Debug = False,
 ) -> None:
-    """Write a one-page report of a spectrum.
+    """Write everything on one HTML page: verdict, parameters, figures.
 
-    Parameters, verdict in plain words, figures, provenance, in one HTML file.
+    It needs no network, and says what to do about each reason of the verdict.
 
-    Example: xspecnf report obs.pha --output report.html
+    \b
+    Examples:
+      xspecnf report obs.pha --output report.html
+      xspecnf report obs.pha --systematic 0.015 --output report.html
     """
     with reported(debug):
         from dataclasses import replace

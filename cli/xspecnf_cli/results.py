@@ -76,7 +76,7 @@ class Results:
         if self.shown == "json":
             typer.echo(json.dumps(record(posterior, written), allow_nan=False))
         elif self.shown == "table":
-            typer.echo(table(posterior, written))
+            table(posterior, written).show()
 
     def finish(self) -> None:
         """Draw what shows the whole batch."""

@@ -1,4 +1,4 @@
-"""`xspecnf simulate`: a PHA file of Poisson counts from parameters, through a response."""
+"""`xspecnf simulate`: PHA files of Poisson counts from parameters, through a response."""
 
 from __future__ import annotations
 
@@ -8,28 +8,79 @@ from typing import Annotated
 import typer
 
 from xspecnf_cli.errors import Debug, reported
+from xspecnf_cli.help import RESPONSE
+from xspecnf_cli.progress import progress
+
+NUMBER = "{n}"
+PARAMETERS = "Parameters, by their names here or in XSPEC"
+
+NH = Annotated[float, typer.Option("--nH", metavar="NH", help="TBabs column, 1e22 cm^-2.", rich_help_panel=PARAMETERS)]
+Gamma = Annotated[
+    float, typer.Option("--Gamma", metavar="G", help="Photon index of simplcutx.", rich_help_panel=PARAMETERS)
+]
+Fsc = Annotated[
+    float,
+    typer.Option(
+        "--f-sc", "--FracSctr", metavar="F", help="Scattered fraction of simplcutx.", rich_help_panel=PARAMETERS
+    ),
+]
+KTdisk = Annotated[
+    float,
+    typer.Option(
+        "--kT-disk", "--T_max", metavar="KT", help="Maximum temperature of ezdiskbb, keV.", rich_help_panel=PARAMETERS
+    ),
+]
+Norm = Annotated[
+    float, typer.Option("--norm", metavar="N", help="Normalisation of ezdiskbb.", rich_help_panel=PARAMETERS)
+]
 
 
 def simulate(
-    output: Annotated[Path, typer.Option(help="The PHA file to write; it must not exist.")],
-    rmf: Annotated[Path, typer.Option(help="Redistribution matrix, or a whole response.")],
-    exposure: Annotated[float, typer.Option(min=1e-3, help="Exposure in seconds.")],
-    nh: Annotated[float, typer.Option("--nH", help="TBabs column, 1e22 cm^-2.")],
-    gamma: Annotated[float, typer.Option("--Gamma", help="Photon index of simplcutx.")],
-    f_sc: Annotated[float, typer.Option("--f-sc", help="Scattered fraction of simplcutx.")],
-    kt_disk: Annotated[float, typer.Option("--kT-disk", help="Maximum temperature of ezdiskbb, keV.")],
-    norm: Annotated[float, typer.Option("--norm", help="Normalisation of ezdiskbb.")],
-    arf: Annotated[Path | None, typer.Option(help="Effective area; none where the response includes it.")] = None,
-    background: Annotated[
-        Path | None, typer.Option(help="Background spectrum to add; its copy is written beside the output.")
+    output: Annotated[
+        Path, typer.Option(metavar="FILE", help="The PHA file to write, which must not exist; {n}: its number.")
+    ],
+    exposure: Annotated[float, typer.Option(min=1e-3, metavar="S", help="Exposure in seconds.")],
+    nh: NH,
+    gamma: Gamma,
+    f_sc: Fsc,
+    kt_disk: KTdisk,
+    norm: Norm,
+    rmf: Annotated[
+        Path, typer.Option(metavar="FILE", help="Redistribution matrix, or whole response.", rich_help_panel=RESPONSE)
+    ],
+    arf: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Effective area, if the response lacks it.", rich_help_panel=RESPONSE),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same counts.")] = 0,
+    background: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Background to add; a copy is written too.", rich_help_panel=RESPONSE),
+    ] = None,
+    systematic: Annotated[
+        float,
+        typer.Option(min=0, max=0.5, metavar="F", help="Fractional systematic error.", rich_help_panel=RESPONSE),
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="The same seed gives the same counts.")] = 0,
+    spectra: Annotated[int, typer.Option(min=1, metavar="N", help="How many, with seeds that follow.")] = 1,
     debug: Debug = False,
 ) -> None:
-    """Simulate an observation and write it as a PHA file that names its response files."""
-    with reported(debug):
+    """Simulate observations as PHA files, like XSPEC's fakeit.
+
+    Poisson counts in every channel; the header names response and background, so that infer and XSPEC read it at once.
+
+    \b
+    Example:
+      xspecnf simulate --output sim.pha --exposure 1000 --rmf nicer.rmf \\
+        --arf nicer.arf --nH 0.6 --Gamma 2.6 --FracSctr 0.03 --T_max 0.32 --norm 1e4
+    """
+    if spectra > 1 and NUMBER not in output.name:
+        raise typer.BadParameter(f"{spectra} spectra need {NUMBER} in the name of the file", param_hint="--output")
+    with reported(debug), progress(spectra, "simulate") as advance:
         from xspecnf.simulation import Setup, simulate_file
 
-        setup = Setup((nh, gamma, f_sc, kt_disk, norm), exposure, rmf, arf, background)
-        for path in simulate_file(setup, output, seed):
-            typer.echo(f"wrote {path}", err=True)
+        setup = Setup((nh, gamma, f_sc, kt_disk, norm), exposure, rmf, arf, background, systematic)
+        for number in range(spectra):
+            path = output.with_name(output.name.replace(NUMBER, f"{number:0{len(str(spectra - 1))}}"))
+            for written in simulate_file(setup, path, seed + number):
+                typer.echo(f"wrote {written}", err=True)
+            advance()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from xspecnf.verdict import chance
+from xspecnf_cli.sheet import Line, Sheet
 
 if TYPE_CHECKING:
     from xspecnf import Posterior
@@ -13,48 +14,50 @@ if TYPE_CHECKING:
     from xspecnf.predictive import PredictiveCheck
 
 
-def table(posterior: Posterior, outputs: Sequence[str] = ()) -> str:
+def table(posterior: Posterior, outputs: Sequence[str] = ()) -> Sheet:
     """The five parameters with their 68 % intervals, the fit, the verdict with its reasons, the timing."""
-    lines = [posterior.file, f"  {'parameter':<10}{'median':>12}  {'68 % interval':<25}  unit"]
-    lines += [_row(name, marginal) for name, marginal in posterior.summary().items()]
-    lines.append(_fit(posterior))
-    if posterior.diagnostics.predictive is not None:
-        lines.append(_predictive(posterior.diagnostics.predictive))
-    if posterior.diagnostics.ess is not None:
+    diagnostics, size = posterior.diagnostics, len(posterior.theta)
+    lines = [_fit(posterior)]
+    if diagnostics.predictive is not None:
+        lines.append(_predictive(diagnostics.predictive))
+    if diagnostics.ess is not None:
         lines.append(_exact(posterior))
-    lines.append(f"  verdict: {posterior.diagnostics.verdict}")
-    lines += [f"    {flag.name}: {flag.reason}" for flag in posterior.diagnostics.flags]
-    lines += [f"  note: {note}" for note in posterior.notes]
-    lines += [f"  wrote {output}" for output in outputs]
-    size = len(posterior.theta)
-    lines.append(f"  {size} samples in {posterior.seconds:.3f} s, model {posterior.model}, seed {posterior.seed}")
-    return "\n".join(lines)
+    lines.append(Line(f"verdict: {diagnostics.verdict}", diagnostics.verdict))
+    lines += [Line(f"{flag.name}: {flag.reason}", indent=2) for flag in diagnostics.flags]
+    lines += [Line(f"note: {note}") for note in posterior.notes]
+    lines += [Line(f"wrote {output}") for output in outputs]
+    timing = f"{size} samples in {posterior.seconds:.3f} s, model {posterior.model}, seed {posterior.seed}"
+    return Sheet(
+        posterior.file,
+        ("parameter", "median", "68 % interval", "unit"),
+        tuple(_row(name, marginal) for name, marginal in posterior.summary().items()),
+        (*lines, Line(timing, "aside")),
+    )
 
 
-def _row(name: str, marginal: Marginal) -> str:
-    interval = f"{marginal.q16:.4g} .. {marginal.q84:.4g}"
-    return f"  {name:<10}{marginal.median:>12.4g}  {interval:<25}  {marginal.unit}".rstrip()
+def _row(name: str, marginal: Marginal) -> tuple[str, ...]:
+    return name, f"{marginal.median:.4g}", f"{marginal.q16:.4g} .. {marginal.q84:.4g}", marginal.unit
 
 
-def _fit(posterior: Posterior) -> str:
+def _fit(posterior: Posterior) -> Line:
     fit = posterior.fit
-    return (
-        f"  PGStat/dof {fit.value:.1f}/{fit.dof} = {fit.reduced:.2f} at the median, {fit.best:.1f} at best "
+    return Line(
+        f"PGStat/dof {fit.value:.1f}/{fit.dof} = {fit.reduced:.2f} at the median, {fit.best:.1f} at best "
         f"({fit.counts} counts in {fit.bins} bins)"
     )
 
 
-def _predictive(check: PredictiveCheck) -> str:
+def _predictive(check: PredictiveCheck) -> Line:
     r = check.residual
-    return (
-        f"  posterior predictive {chance(check.p_total)}; largest residual {r.sigma:+.1f} sigma at "
+    return Line(
+        f"posterior predictive {chance(check.p_total)}; largest residual {r.sigma:+.1f} sigma at "
         f"{r.energy_lo:.2f}-{r.energy_hi:.2f} keV, {chance(check.p_local)}"
     )
 
 
-def _exact(posterior: Posterior) -> str:
+def _exact(posterior: Posterior) -> Line:
     d = posterior.diagnostics
-    return (
-        f"  exact likelihood: {d.ess:.0f} effective samples ({d.efficiency:.1%}), "
+    return Line(
+        f"exact likelihood: {d.ess:.0f} effective samples ({d.efficiency:.1%}), "
         f"ln evidence {d.log_evidence:.2f} +- {d.log_evidence_error:.2f}"
     )

@@ -32,6 +32,11 @@ class Parameter:
         """Width of the prior's interval in the parameter's scale."""
         return math.log10(self.high / self.low) if self.scale == "log10" else self.high - self.low
 
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """Its name here, in XSPEC with its component, and in XSPEC without."""
+        return (self.name, self.xspec, self.xspec.rpartition(".")[2])
+
 
 BHB_PARAMETERS = (
     Parameter("nH", "TBabs.nH", 1, "1e22 cm-2", 5e-3, 75.0, "log10"),
@@ -60,3 +65,16 @@ def from_unit(u: np.ndarray, parameters: Sequence[Parameter] = BHB_PARAMETERS) -
         for k, p in enumerate(parameters)
     ]
     return np.stack(columns, axis=-1)
+
+
+def index(name: str, parameters: Sequence[Parameter] = BHB_PARAMETERS) -> int:
+    """The place in theta of the parameter with that name, here or in XSPEC; capitals or not.
+
+    Raises:
+        ValueError: no parameter has it.
+    """
+    for k, parameter in enumerate(parameters):
+        if name.lower() in map(str.lower, parameter.aliases):
+            return k
+    known = ", ".join(f"{p.name} ({p.xspec})" for p in parameters)
+    raise ValueError(f"no parameter is called {name!r}; the model has {known}")

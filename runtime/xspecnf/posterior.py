@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xspecnf.diagnostics import Diagnostics, Fit
-from xspecnf.parameters import Parameter
+from xspecnf.parameters import Parameter, index
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -93,6 +93,14 @@ class Posterior:
     def names(self) -> tuple[str, ...]:
         """The parameters' names, in theta's order."""
         return tuple(parameter.name for parameter in self.parameters)
+
+    def __getitem__(self, name: str) -> Float64:
+        """Samples (S,) of one parameter, by its name here or in XSPEC: `post["kT_disk"]` is `post["T_max"]`.
+
+        Raises:
+            ValueError: no parameter has that name.
+        """
+        return self.theta[:, index(name, self.parameters)]
 
     def summary(self) -> dict[str, Marginal]:
         """The weighted marginal of every parameter, by name."""

@@ -1,20 +1,30 @@
-"""Simulate observations as files: exact physics, a response's channels, Poisson counts.
+"""Simulate observations as files, as XSPEC's fakeit does: exact physics, a response's channels, Poisson counts.
 
 Unlike the training's simulator, which works on the network's bins, this one fills every detector channel, so that the
-file can be read by any program.
+file can be read by any program. What is drawn is what the likelihood assumes (:mod:`xspecnf.statistics`):
+
+    counts_c ~ Poisson[ t (1 + e g_k) m_c + b_c ],   b_c = max(0, B_c + sigma_c g_c),   g standard normal
+
+with the model's rate m_c in channel c, the systematic error e, one deviate for all channels of the network's bin k,
+which share one calibration, and the background B +- sigma of the file that is written beside the spectrum, scaled to
+its exposure.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xspecnf.errors import InputError
+from xspecnf.fitstable import open_tables
 from xspecnf.formats import pha
+from xspecnf.grid import NICER
 from xspecnf.ogip import Arf, Rmf, Spectrum, read_arf, read_rmf, read_spectrum
 from xspecnf.parameters import BHB_PARAMETERS
 from xspecnf.physics import photons
@@ -24,24 +34,27 @@ Float64 = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Setup:
-    """What to simulate.
+    """What to simulate; the files are read when they are first needed.
 
     Attributes:
         theta: the five parameters in physical units.
         exposure: seconds.
-        rmf: redistribution matrix or whole response.
-        arf: effective area; None where the response includes it.
-        background: spectrum whose counts are the expected background, scaled to `exposure`.
+        rmf_file: redistribution matrix or whole response.
+        arf_file: effective area; None where the response includes it.
+        background_file: spectrum whose counts are the measured background, scaled to `exposure`.
+        systematic: fractional error of the model in each of the network's bins.
 
     Raises:
-        ValueError: a parameter outside the prior's bounds, or an exposure that is not positive.
+        ValueError: a parameter outside the prior's bounds, an exposure that is not positive, a systematic error
+            outside [0, 1).
     """
 
     theta: tuple[float, ...]
     exposure: float
-    rmf: Path
-    arf: Path | None = None
-    background: Path | None = None
+    rmf_file: Path
+    arf_file: Path | None = None
+    background_file: Path | None = None
+    systematic: float = 0.0
 
     def __post_init__(self) -> None:
         for parameter, value in zip(BHB_PARAMETERS, self.theta, strict=True):
@@ -49,6 +62,46 @@ class Setup:
                 raise ValueError(f"{parameter.name} = {value:g} lies outside {parameter.low:g} .. {parameter.high:g}")
         if not 0 < self.exposure < np.inf:
             raise ValueError(f"the exposure must be positive, got {self.exposure:g} s")
+        if not 0 <= self.systematic < 1:
+            raise ValueError(f"the systematic error is a fraction in [0, 1), got {self.systematic:g}")
+
+    @cached_property
+    def rmf(self) -> Rmf:
+        """The matrix. Raises InputError when it cannot be read."""
+        return read_rmf(self.rmf_file)
+
+    @cached_property
+    def background(self) -> Spectrum | None:
+        """The measured background. Raises InputError when it cannot be read or has other channels than the matrix."""
+        if self.background_file is None:
+            return None
+        measured = read_spectrum(self.background_file)
+        if len(measured.counts) != self.rmf.channels:
+            found = f"{len(measured.counts)} channels, {self.rmf_file} has {self.rmf.channels}"
+            raise InputError(f"{self.background_file}: {found}; give its background")
+        return measured
+
+    @cached_property
+    def mission(self) -> tuple[str, str]:
+        """TELESCOP and INSTRUME of the matrix, NICER's where it does not say."""
+        with open_tables(self.rmf_file) as tables:
+            bounds = tables["EBOUNDS"][0]
+            return bounds.text("TELESCOP") or "NICER", bounds.text("INSTRUME") or "XTI"
+
+    @cached_property
+    def source(self) -> Float64:
+        """Expected counts (channels,) of the source. Raises InputError when the ARF's energies are not the RMF's."""
+        arf = read_arf(self.arf_file) if self.arf_file else None
+        return channel_rate(np.asarray(self.theta), self.rmf, arf) * self.exposure
+
+    def draw(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Counts (channels,) of one observation."""
+        expected = self.source
+        if self.systematic:
+            expected = expected * np.maximum(1 + self.systematic * _deviates(self.rmf.channels, rng), 0.0)
+        if self.background is not None:
+            expected = expected + _true_background(self.background, self.exposure, rng)
+        return rng.poisson(expected)
 
 
 def simulate_file(setup: Setup, path: Path, seed: int) -> list[Path]:
@@ -57,25 +110,22 @@ def simulate_file(setup: Setup, path: Path, seed: int) -> list[Path]:
     Raises:
         InputError: a file exists already, a response cannot be read, or the background has other channels.
     """
-    background_path = path.with_name(f"{path.stem}_bg.pha") if setup.background else None
+    background_path = path.with_name(f"{path.stem}_bg.pha") if setup.background_file else None
     written = [target for target in (path, background_path) if target is not None]
     for target in written:
         if target.exists():
             raise InputError(f"{target}: exists already; remove it or choose another --output")
-    rmf = read_rmf(setup.rmf)
-    rate = channel_rate(np.asarray(setup.theta), rmf, read_arf(setup.arf) if setup.arf else None)
-    expected = rate * setup.exposure
-    if setup.background and background_path:
-        template = read_spectrum(setup.background)
-        expected = expected + _expected_background(template, rmf, setup.exposure)
-        pha.write_background(background_path, template)
-    header = pha.Links(
-        respfile=_link(setup.rmf, path),
-        ancrfile=_link(setup.arf, path),
+    counts = setup.draw(np.random.default_rng(seed))
+    if setup.background is not None and background_path is not None:
+        pha.write_background(background_path, setup.background, pha.Header(*setup.mission))
+    header = pha.Header(
+        *setup.mission,
+        respfile=_link(setup.rmf_file, path),
+        ancrfile=_link(setup.arf_file, path),
         backfile=background_path.name if background_path else "none",
+        history=tuple(_history(setup, seed)),
     )
-    counts = np.random.default_rng(seed).poisson(expected)
-    pha.write_spectrum(path, counts, setup.exposure, rmf.first_channel, header)
+    pha.write_spectrum(path, counts, setup.exposure, setup.rmf.first_channel, header, setup.systematic)
     return written
 
 
@@ -93,14 +143,28 @@ def channel_rate(theta: Float64, rmf: Rmf, arf: Arf | None) -> Float64:
     return np.bincount(rmf.channel, weights=rmf.value * flux[rmf.energy], minlength=rmf.channels).astype(np.float64)
 
 
-def _expected_background(template: Spectrum, rmf: Rmf, exposure: float) -> Float64:
-    """Background counts (channels,) over the source's exposure; model backgrounds dip below zero, counts cannot."""
-    if len(template.counts) != rmf.channels:
-        raise InputError(
-            f"{template.path}: {len(template.counts)} channels, {rmf.path} has {rmf.channels}; give its background"
-        )
-    scale = exposure / (template.exposure * template.backscal * template.areascal)
-    return np.maximum(template.counts * scale, 0.0)
+def _deviates(channels: int, rng: np.random.Generator) -> Float64:
+    """Standard normal deviates (channels,): one for each of the network's bins, one for each channel outside them."""
+    own = rng.standard_normal(channels)
+    if channels != NICER.channels:
+        return own
+    bins = NICER.bin_of_channel
+    return np.where(bins < 0, own, rng.standard_normal(NICER.bins)[bins])
+
+
+def _true_background(measured: Spectrum, exposure: float, rng: np.random.Generator) -> Float64:
+    """A background (channels,) that the measured one is an estimate of, over the source's exposure."""
+    error = np.sqrt(np.maximum(measured.counts, 0.0)) if measured.error is None else measured.error
+    counts = measured.counts + error * rng.standard_normal(len(error))
+    return np.maximum(counts, 0.0) * exposure / (measured.exposure * measured.backscal * measured.areascal)
+
+
+def _history(setup: Setup, seed: int) -> Iterator[str]:
+    """The truth, which a fit should find again."""
+    yield f"simulated by xspecnf: TBabs(simplcutx(ezdiskbb)), seed {seed}"
+    for parameter, value in zip(BHB_PARAMETERS, setup.theta, strict=True):
+        yield f"{parameter.xspec} = {value:.10g} {parameter.unit}".rstrip()
+    yield f"systematic error {setup.systematic:g}"
 
 
 def _link(target: Path | None, pha_path: Path) -> str:

@@ -10,40 +10,56 @@ from numpy.typing import NDArray
 
 from xspecnf.ogip import Spectrum
 
+Columns = dict[str, NDArray]
+
 
 @dataclass(frozen=True)
-class Links:
-    """The files that a spectrum belongs to, as its header names them; "none" where there is none."""
+class Header:
+    """What a spectrum's header says beside its numbers.
 
+    Attributes:
+        telescope, instrument: TELESCOP and INSTRUME.
+        respfile, ancrfile, backfile: the files that the spectrum belongs to; "none" where there is none.
+        history: lines on how it was made.
+    """
+
+    telescope: str
+    instrument: str
     respfile: str = "none"
     ancrfile: str = "none"
     backfile: str = "none"
+    history: tuple[str, ...] = ()
 
 
-def write_spectrum(path: Path, counts: NDArray[np.int64], exposure: float, first_channel: int, links: Links) -> None:
-    """Write Poisson counts (channels,) over `exposure` seconds as a NICER spectrum."""
-    channel = first_channel + np.arange(len(counts))
-    _write(path, channel, {"COUNTS": counts.astype(np.int32)}, exposure, links, {"POISSERR": True})
+def write_spectrum(
+    path: Path, counts: NDArray[np.int64], exposure: float, first_channel: int, header: Header, systematic: float = 0.0
+) -> None:
+    """Write Poisson counts (channels,) over `exposure` seconds, with their fractional `systematic` error."""
+    columns: Columns = {"COUNTS": counts.astype(np.int32)}
+    if systematic:
+        columns["SYS_ERR"] = np.full(len(counts), systematic)
+    keywords = {"POISSERR": True, "HDUCLAS2": "TOTAL"}
+    _write(path, first_channel + np.arange(len(counts)), columns, exposure, header, keywords)
 
 
-def write_background(path: Path, background: Spectrum) -> None:
+def write_background(path: Path, background: Spectrum, header: Header) -> None:
     """Write a copy of a background spectrum: its counts, their stated errors or Poisson's, its scale factors."""
-    columns = {"COUNTS": background.counts}
+    columns: Columns = {"COUNTS": background.counts}
     if background.error is not None:
         columns["STAT_ERR"] = background.error
     columns["BACKSCAL"] = np.broadcast_to(background.backscal, background.counts.shape)
     columns["AREASCAL"] = np.broadcast_to(background.areascal, background.counts.shape)
-    keywords = {"POISSERR": background.error is None}
-    _write(path, background.channel, columns, background.exposure, Links(), keywords)
+    keywords = {"POISSERR": background.error is None, "HDUCLAS2": "BKG"}
+    _write(path, background.channel, columns, background.exposure, header, keywords)
 
 
 def _write(
     path: Path,
     channel: NDArray[np.int64],
-    columns: dict[str, NDArray],
+    columns: Columns,
     exposure: float,
-    links: Links,
-    keywords: dict[str, bool],
+    header: Header,
+    keywords: dict[str, bool | str],
 ) -> None:
     from astropy.io import fits
 
@@ -53,27 +69,35 @@ def _write(
         + [fits.Column(name, formats[values.dtype.kind], array=values) for name, values in columns.items()],
         name="SPECTRUM",
     )
-    table.header.update(_keywords(exposure, links, len(channel), columns) | keywords)
+    table.header.update(_keywords(exposure, header, channel, columns) | keywords)
+    for line in header.history:
+        table.header.add_history(line)
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(path)
 
 
 def _keywords(
-    exposure: float, links: Links, channels: int, columns: dict[str, NDArray]
+    exposure: float, header: Header, channel: NDArray[np.int64], columns: Columns
 ) -> dict[str, str | float | int]:
     defaults = {"BACKSCAL": 1.0, "AREASCAL": 1.0, "SYS_ERR": 0, "QUALITY": 0, "GROUPING": 0}
     return {
-        "TELESCOP": "NICER",
-        "INSTRUME": "XTI",
+        "TELESCOP": header.telescope,
+        "INSTRUME": header.instrument,
         "FILTER": "none",
         "EXPOSURE": exposure,
         "CORRSCAL": 1.0,
         "CORRFILE": "none",
-        "RESPFILE": links.respfile,
-        "ANCRFILE": links.ancrfile,
-        "BACKFILE": links.backfile,
+        "RESPFILE": header.respfile,
+        "ANCRFILE": header.ancrfile,
+        "BACKFILE": header.backfile,
         "HDUCLASS": "OGIP",
         "HDUCLAS1": "SPECTRUM",
+        "HDUCLAS3": "COUNT",
+        "HDUCLAS4": "TYPE:I",
         "HDUVERS": "1.2.1",
+        "PHAVERSN": "1992a",
         "CHANTYPE": "PI",
-        "DETCHANS": channels,
+        "DETCHANS": len(channel),
+        "TLMIN1": int(channel.min()),
+        "TLMAX1": int(channel.max()),
+        "CREATOR": "xspecnf",
     } | {name: value for name, value in defaults.items() if name not in columns}
