@@ -1,8 +1,8 @@
 r"""The maximum-likelihood fit with the exact physics.
 
 Minimised is -2 ln L: PGSTAT and, with a systematic error, the ln term that makes it a likelihood. The prior counts only
-through its bounds. Ascents by Fisher scoring (see xspecnf.peaks) start from several candidates, the network's draws or
-points scattered over the prior, and the best is followed until nothing is gained.
+through its bounds. Ascents by Fisher scoring (see xspecnf.peaks) start from the best of points scattered over the prior
+and, if there is a network, its draws; the best end is followed until nothing is gained.
 
 The covariance is the inverse Fisher information in the prior's unit cube, where a logarithmic parameter is one,
 
@@ -26,12 +26,12 @@ from xspecnf.parameters import BHB_PARAMETERS, Parameter, from_unit, to_unit
 from xspecnf.peaks import ITERATIONS, STEPS, Place, climb
 from xspecnf.physics import expected_counts
 from xspecnf.statistics import fit_statistic
-from xspecnf.target import Points, Precision, Target
+from xspecnf.target import Points, Precision, Target, joined
 
 Float64 = NDArray[np.float64]
 
 SCATTERED = 1000
-"""Points of the prior among which starts are chosen where there are no candidates."""
+"""Points of the prior among which starts are chosen, beside any candidates."""
 
 STARTS = 12
 TEMPERATURE = 3
@@ -130,15 +130,16 @@ def fit(
     candidates: Float64 | None = None,
     parameters: tuple[Parameter, ...] = BHB_PARAMETERS,
     iterations: int = ITERATIONS,
+    scattered: int = SCATTERED,
 ) -> BestFit:
     """Fit one observation.
 
     Args:
         obs: the observation.
-        candidates: (P, 5) points of the unit cube to start from, such as a posterior's samples; None: points scattered
-            over the prior, the same ones every time.
+        candidates: (P, 5) points of the unit cube to start from as well, such as a posterior's samples.
         parameters: names and bounds.
         iterations: steps from a start at most, and as many again in which the best end settles.
+        scattered: points over the prior to start from, the same ones every time; 0 with candidates that suffice.
 
     Raises:
         InputError: no bin is good, or the likelihood is zero at every candidate.
@@ -147,18 +148,18 @@ def fit(
     if not obs.good.any():
         raise InputError(f"{obs.name}: every bin holds channels of bad quality; nothing is left to fit")
     likelihood = Likelihood(obs, parameters, partial(expected_counts, obs=obs))
-    ends = climb(likelihood, _starts(likelihood, candidates), iterations=iterations)
+    ends = climb(likelihood, _starts(likelihood, candidates, scattered), iterations=iterations)
     best = climb(likelihood, ends.points.x[[np.argmax(ends.points.log_density)]], FINE, iterations)
     return _best_fit(likelihood, ends, best, time.perf_counter() - started)
 
 
-def _starts(likelihood: Likelihood, candidates: Float64 | None) -> Float64:
-    """The best candidate in each of STARTS slices of the disc's temperature (STARTS, 5): modes differ in it."""
-    if candidates is None:
-        scattered = np.random.default_rng(0).standard_normal((SCATTERED, 4))
-        points = likelihood.at(np.column_stack([scattered, np.zeros(SCATTERED)]))
-    else:
-        points = likelihood.at_unit(candidates)
+def _starts(likelihood: Likelihood, candidates: Float64 | None, scattered: int) -> Float64:
+    """The best point in each of STARTS slices of the disc's temperature (STARTS, 5): modes differ in it."""
+    parts = [likelihood.at_unit(candidates)] if candidates is not None and len(candidates) else []
+    if scattered or not parts:
+        z = np.random.default_rng(0).standard_normal((scattered or SCATTERED, 4))
+        parts.append(likelihood.at(np.column_stack([z, np.zeros(len(z))])))
+    points = joined(parts)
     if not np.any(np.isfinite(points.log_density)):
         raise InputError(f"{likelihood.obs.name}: the model's likelihood is zero everywhere; check counts and response")
     slices = np.array_split(np.argsort(points.x[:, TEMPERATURE]), min(STARTS, len(points)))

@@ -190,10 +190,9 @@ class Model:
         return run_all(self, paths, job, executor, window)
 
     def fit(self, obs: Observation, seed: int = 0) -> BestFit:
-        """The maximum-likelihood fit of one observation, started from the network's posterior.
+        """The maximum-likelihood fit of one observation, started from the network's posterior and all over the prior.
 
-        :func:`xspecnf.bestfit.fit` does the same without a network, and so does this where the network's posterior
-        lies outside the prior.
+        :func:`xspecnf.bestfit.fit` does the same without a network.
 
         Raises:
             ValueError: a negative seed.
@@ -201,7 +200,7 @@ class Model:
         """
         check_draw(FIT_CANDIDATES, seed)
         u = draw(self.backend, self._context(obs), FIT_CANDIDATES, np.random.default_rng(seed)).u
-        return fit(obs, u if len(u) else None, self.bundle.parameters)
+        return fit(obs, u, self.bundle.parameters)
 
     def _context(self, obs: Observation) -> Float32:
         """What the encoder makes of an observation (C,)."""
