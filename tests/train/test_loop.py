@@ -130,6 +130,32 @@ def test_a_loss_that_is_no_number_keeps_the_checkpoint(tmp_path: Path, value: fl
     train(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("where", "message"), [("gradient", "gradient .* step 9"), ("validation", "validation loss .* epoch 2")]
+)
+def test_weights_that_would_be_no_numbers_are_never_saved(tmp_path: Path, where: str, message: str) -> None:
+    """At the last step of an epoch, whose loss is sound: the next checkpoint would be the poisoned one."""
+    module, calls = network(), 0
+    sound = regression(module)
+
+    def failing(x: Tensor, noise: torch.Generator) -> Tensor:
+        nonlocal calls
+        learning = torch.is_grad_enabled()
+        calls += learning
+        loss = sound(x, noise)
+        if where == "gradient" and learning and calls == 10:
+            return loss + (0 * module[0].weight).sum().sqrt()  # pyright: ignore[reportIndexIssue]; sqrt' is infinite at 0
+        return loss * (float("nan") if where == "validation" and not learning and calls == 10 else 1)
+
+    trainer = Trainer(module, tmp_path, 5, silent)
+    with pytest.raises(TrainingFailed, match=rf"the {message}; the checkpoint of epoch 1 is kept"):
+        trainer.run(Task("first", module, draw, failing), CONFIG)
+    tensors, progress = load_checkpoint(tmp_path / "checkpoint.safetensors")
+    assert progress.epoch == 1
+    assert all(torch.isfinite(tensor).all() for tensor in tensors.values())
+    train(tmp_path)
+
+
 def test_early_stopping_keeps_the_best_weights(tmp_path: Path) -> None:
     """The validation loss grows from the start, so the weights of the first epoch are the best."""
     module = nn.Linear(1, 1)

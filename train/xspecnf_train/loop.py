@@ -37,7 +37,7 @@ VALIDATION_START = 2**40  # validation batches are those of steps that training 
 
 
 class TrainingFailed(XspecnfError):
-    """The loss became NaN or infinite; the last good checkpoint stays."""
+    """Loss or gradient became NaN or infinite; the last good checkpoint stays."""
 
 
 @dataclass(frozen=True)
@@ -158,19 +158,24 @@ class Stage:
     def step(self, batch: Any, step: int) -> float:
         """Learn from one batch; its loss."""
         loss = self.task.loss(batch, self.noise(step))
-        if not torch.isfinite(loss):
-            raise TrainingFailed(
-                f"{self.trainer.path.parent}: the loss of stage {self.task.name} became {loss.item()} at step {step}; "
-                f"the checkpoint of epoch {self.progress.epoch} is kept: lower learning_rate and run again"
-            )
+        self.check("loss", loss.item(), f"step {step}")
         self.task.module.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(self.trained, GRADIENT_NORM)
+        norm = nn.utils.clip_grad_norm_(self.trained, GRADIENT_NORM)
+        self.check("gradient", norm.item(), f"step {step}")  # clipping makes every weight NaN of it
         for optimiser in self.optimisers:
             optimiser.step()
         if self.average:
             self.average.update_parameters(self.task.module)
         return loss.item()
+
+    def check(self, what: str, value: float, where: str) -> None:
+        """Raise TrainingFailed for a value that is no number: nothing later is learnt from, judged or saved."""
+        if not math.isfinite(value):
+            raise TrainingFailed(
+                f"{self.trainer.path.parent}: the {what} of stage {self.task.name} became {value} at {where}; "
+                f"the checkpoint of epoch {self.progress.epoch} is kept: lower learning_rate and run again"
+            )
 
     def set_rate(self, step: int) -> None:
         """Set the learning rate of a step: a short linear start, then the schedule."""
@@ -190,6 +195,7 @@ class Stage:
         steps = range(VALIDATION_START, VALIDATION_START + VALIDATION_BATCHES)
         losses = [self.task.loss(self.draw(source, step), self.noise(step)).item() for step in steps]
         loss = sum(losses) / len(losses)
+        self.check("validation loss", loss, f"the end of epoch {self.progress.epoch + 1}")
         self.judge(loss)
         self.task.module.load_state_dict(weights)
         return loss
