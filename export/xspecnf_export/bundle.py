@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import os
 import shutil
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from safetensors.torch import load_file
 from xspecnf.bundle import MANIFEST_FILE, NOVELTY_FILE, RESPONSE_FILE, SCHEMA, load_bundle
 from xspecnf.errors import BundleError, InputError
 from xspecnf.features import FEATURES
+from xspecnf.lock import lock
 from xspecnf.parameters import BHB_PARAMETERS
 from xspecnf.response import Response
 from xspecnf_export.card import model_card
@@ -45,15 +48,33 @@ def export(run: Path, bundle: Path, name: str | None = None) -> Path:
     bundle = bundle.resolve()
     _refuse_to_replace(bundle)
     bundle.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{bundle.name}.", dir=bundle.parent) as scratch:
-        draft = Path(scratch) / "new"
-        draft.mkdir()
+    with _scratch(bundle) as scratch:
+        draft = scratch / "new"
+        draft.mkdir(parents=True)
         _write(draft, run, config, networks, name or bundle.name)
         load_bundle(draft)
         if bundle.exists():
-            bundle.rename(Path(scratch) / "old")
+            bundle.rename(scratch / "old")
         draft.rename(bundle)
     return bundle
+
+
+@contextmanager
+def _scratch(bundle: Path) -> Iterator[Path]:
+    """A path beside the bundle to write it at, for one export at a time; what a killed one left there is removed."""
+    locked = bundle.with_name(f".{bundle.name}.export")
+    locked.mkdir(exist_ok=True)
+    descriptor = os.open(locked, os.O_RDONLY)
+    try:
+        if not lock(descriptor):
+            raise BundleError(f"{bundle}: another export is writing it; wait for it, or give another --output")
+        shutil.rmtree(locked / "scratch", ignore_errors=True)
+        try:
+            yield locked / "scratch"
+        finally:
+            shutil.rmtree(locked)
+    finally:
+        os.close(descriptor)
 
 
 def load_networks(run: Path, config: TrainConfig) -> Networks:

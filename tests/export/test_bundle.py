@@ -75,6 +75,14 @@ def test_a_bundle_is_replaced_and_another_folder_is_not(run: Path, bundle: Path,
         export(run, copy)
 
 
+def test_what_a_killed_export_left_is_removed(run: Path, tmp_path: Path) -> None:
+    left = tmp_path / ".copy.export" / "scratch" / "new"
+    left.mkdir(parents=True)
+    (left / "flow.onnx").write_text("half a graph")
+    export(run, tmp_path / "copy")
+    assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+
+
 def test_unfinished_run_is_refused(run: Path, tmp_path: Path) -> None:
     shutil.copy(run / "config.toml", tmp_path)
     with pytest.raises(InputError, match=r"weights\.safetensors: no weights"):
