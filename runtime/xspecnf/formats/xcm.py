@@ -29,17 +29,18 @@ energies 0.002 200. 2000 log
 """
 
 
-def write(best: BestFit, files: Companions, path: Path) -> None:
-    """Write the script to `path`; XSPEC runs it as `@path`."""
-    write_atomically(path, script(best, files))
+def write(best: BestFit, files: Companions, energy_range: tuple[float, float], path: Path) -> None:
+    """Write the script to `path`; XSPEC runs it as `@path`. energy_range: what was fitted, keV."""
+    write_atomically(path, script(best, files, energy_range))
 
 
-def script(best: BestFit, files: Companions) -> str:
+def script(best: BestFit, files: Companions, energy_range: tuple[float, float]) -> str:
     """The script's text."""
     head = HEADER.format(model=MODEL, statistic=best.statistic, pgstat=best.pgstat, dof=best.dof, bins=best.bins)
     data = (("data", files.spectrum), ("response", files.rmf), ("arf", files.arf), ("backgrnd", files.background))
     lines = [f"{command} 1:1 {file.resolve()}" for command, file in data if file is not None]
-    lines += ["ignore bad", "ignore 1:**-0.3 10.0-**", f"model {MODEL}"]
+    low, high = energy_range
+    lines += ["ignore bad", f"ignore 1:**-{low:.1f} {high:.1f}-**", f"model {MODEL}"]
     values = FROZEN | {
         p.number: f"{value:.6g} {abs(value) * 0.01:.2g} {p.low:g} {p.low:g} {p.high:g} {p.high:g}"
         for p, value in zip(best.parameters, best.theta, strict=True)

@@ -31,7 +31,7 @@ DRAWS = 200
 """Posterior samples that the bands are made of."""
 
 JOINED, MOST_BINS = 20, 12
-FINE_EDGES = np.geomspace(0.3, 10.0, 401)  # keV, of the unfolded model
+FINE_BINS = 400  # of the unfolded model
 BANDS = ((0.025, 0.975, 0.25), (0.16, 0.84, 0.45))
 """Lower and upper quantile, opacity."""
 
@@ -90,7 +90,7 @@ def spectrum(posterior: Posterior, obs: Observation, unfolded: bool = False) -> 
     else:
         _draw_counts(upper, source, obs, bins, np.random.default_rng([posterior.seed, 4]))
     _draw_residuals(lower, source, obs, bins)
-    _label(upper, lower, posterior)
+    _label(upper, lower, posterior, obs.response.grid.energy_range)
     upper.legend(fontsize=9, frameon=False, loc="lower left" if unfolded else "upper right")  # where little is drawn
     return figure
 
@@ -117,14 +117,15 @@ def _draw_counts(axes: Axes, source: Floats, obs: Observation, bins: Bins, rng: 
 
 
 def _draw_unfolded(axes: Axes, theta: Floats, source: Floats, obs: Observation, bins: Bins) -> None:
-    absorbed, bare = _energy_flux(theta, FINE_EDGES), theta.copy()
+    edges = np.geomspace(*obs.response.grid.energy_range, FINE_BINS + 1)
+    absorbed, bare = _energy_flux(theta, edges), theta.copy()
     bare[:, 0] = 0.0
-    middle = np.sqrt(FINE_EDGES[1:] * FINE_EDGES[:-1])
+    middle = np.sqrt(edges[1:] * edges[:-1])
     for below, above, opacity in BANDS:
         axes.fill_between(middle, *np.quantile(absorbed, [below, above], axis=0), color=ORANGE, alpha=opacity, lw=0)
     model = np.median(absorbed, axis=0)
     axes.plot(middle, model, color=ORANGE, lw=1.0, label="model, median")
-    unabsorbed = np.median(_energy_flux(bare, FINE_EDGES), axis=0)
+    unabsorbed = np.median(_energy_flux(bare, edges), axis=0)
     axes.plot(middle, unabsorbed, color=BLUE, lw=1.0, ls="--", label="unabsorbed")
     low, high = bins.edges(obs)
     expected = np.median(bins.sum(source), axis=0)
@@ -170,11 +171,13 @@ def _points(axes: Axes, low: Floats, high: Floats, values: Floats, errors: Float
     axes.errorbar(middle, values, errors, width, fmt="none", ecolor="black", elinewidth=0.7, label="data")
 
 
-def _label(upper: Axes, lower: Axes, posterior: Posterior) -> None:
+def _label(upper: Axes, lower: Axes, posterior: Posterior, energy_range: tuple[float, float]) -> None:
+    low, high = energy_range
+    ticks = [tick for tick in TICKS if low <= tick <= high]
     upper.set_xscale("log")
     upper.set_yscale("log")
-    upper.set_xlim(0.29, 10.2)
-    lower.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])
+    upper.set_xlim(0.97 * low, 1.02 * high)
+    lower.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     lower.set_xticks([], minor=True)
     lower.set_xlabel("energy [keV]")
     fit, name = posterior.fit, posterior.file.rsplit("/", 1)[-1]
