@@ -12,6 +12,7 @@ from typing import Literal
 
 from xspecnf.errors import InputError
 from xspecnf.ogip import Spectrum, read_spectrum
+from xspecnf.rows import split_row
 
 Kind = Literal["rmf", "arf", "background"]
 
@@ -34,6 +35,7 @@ class Search:
 
     named: the header's name for it, '' where it has none. found: the file, None when every place was empty.
     sibling: whether the spectrum's own name led to it. tried: every place looked at, in order.
+    row: of a type II file, None for another.
     """
 
     kind: Kind
@@ -41,6 +43,7 @@ class Search:
     found: Path | None
     sibling: bool
     tried: tuple[Path, ...]
+    row: int | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -54,9 +57,10 @@ class Search:
 def search(spectrum: Spectrum, kind: Kind, option: str | Path | None = None) -> Search:
     """Look for a spectrum's companion on disk, or take the user's option for it; nothing is read."""
     if option is not None:
-        return Search(kind, str(option), Path(option), sibling=False, tried=(Path(option),))
+        path, row = split_row(option)
+        return Search(kind, str(option), path, sibling=False, tried=(path,), row=row)
     header = {"rmf": spectrum.respfile, "arf": spectrum.ancrfile, "background": spectrum.backfile}[kind]
-    named = _file_name(header)
+    named, row = _file_name(header)
     tried: list[Path] = []
     for sibling, places in ((False, _named_places(spectrum.path, named)), (True, _siblings(spectrum.path, kind))):
         for place in places:
@@ -65,7 +69,7 @@ def search(spectrum: Spectrum, kind: Kind, option: str | Path | None = None) -> 
                     continue
                 tried.append(candidate)
                 if candidate.is_file():
-                    return Search(kind, named, candidate, sibling, tuple(tried))
+                    return Search(kind, named, candidate, sibling, tuple(tried), None if sibling else row)
     return Search(kind, named, None, sibling=False, tried=tuple(tried))
 
 
@@ -105,10 +109,11 @@ def missing(spectrum: Spectrum, result: Search) -> InputError:
     )
 
 
-def _file_name(header: str) -> str:
-    """The file that a header's value names: without an extension in brackets, '' for 'none'."""
+def _file_name(header: str) -> tuple[str, int | None]:
+    """The file that a header's value names, without an extension in brackets, '' for 'none'; the row in braces."""
+    row = re.search(r"\{(\d+)\}\s*$", header)
     name = re.sub(r"[\[{].*$", "", header).strip()
-    return "" if name.lower() in ("", "none") else name
+    return "" if name.lower() in ("", "none") else name, int(row[1]) if row else None
 
 
 def _named_places(spectrum: Path, named: str) -> Iterator[Path]:

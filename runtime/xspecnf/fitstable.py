@@ -3,11 +3,10 @@
 A quantity of an OGIP file may be a column or, when it is the same for every row, a keyword; `Table` reads either.
 """
 
-import gzip
 import io
 import threading
 import warnings
-import zlib
+from collections import ChainMap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -18,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xspecnf.errors import InputError
+from xspecnf.fitsfile import BLOCK, changed, content, one_line
 from xspecnf.grid import FloatArray, IntArray
 
-BLOCK = 2880  # bytes; every complete FITS file is a whole number of blocks
 _warning_filters = threading.Lock()  # they are the process's: two threads that both change them leave them changed
+
+LARGEST_WHOLE = 2**53  # beyond it a float64 no longer tells neighbouring whole numbers apart
 
 
 class Table:
@@ -29,20 +30,32 @@ class Table:
     header alone is parsed.
     """
 
-    def __init__(self, path: Path, hdu: Any) -> None:
+    def __init__(self, path: Path, hdu: Any, file: bytes) -> None:
         self.path = path
         self.header = hdu.header
         self._hdu = hdu
+        self._file = file
 
     @cached_property
     def _index(self) -> dict[str, int]:
-        return {name.upper(): i for i, name in enumerate(self._hdu.columns.names)}
+        names = [name.strip().upper() for name in self._hdu.columns.names]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise InputError(f"{self.path}: two columns are called {twice[0]}; write the file again")
+        return {name: i for i, name in enumerate(names)}
 
     def __contains__(self, column: str) -> bool:
         return column in self._index
 
     def __len__(self) -> int:
         return int(self.header["NAXIS2"])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """That the table is not what its sums were written for, which many tools that edit a file leave behind."""
+        what = changed(self._file, self._hdu)
+        name = f"{self.path.name}: the {what} of its {self._hdu.name} table"
+        sums = {"data": "are not those of its DATASUM", "header": "is not that of its CHECKSUM"}
+        return (f"{name} {sums[what]}: edited since, or damaged",) if what else ()
 
     def column(self, name: str) -> NDArray[Any]:
         """A column as stored. Raises InputError when there is none."""
@@ -58,6 +71,8 @@ class Table:
             values = np.full(len(self), self.number(name, default))
         if values.ndim != 1:
             raise InputError(f"{self.path}: {name} holds {values.shape[1:]} values a row, one expected")
+        if values.dtype.kind not in "iuf":
+            raise InputError(f"{self.path}: {name} holds no real numbers; write the file again")
         values = values.astype(np.float64)
         bad = np.flatnonzero(~np.isfinite(values))
         if len(bad):
@@ -72,13 +87,18 @@ class Table:
         return values
 
     def integers(self, name: str, default: int | None = None) -> IntArray:
-        """(rows,) like `finite`, as whole numbers."""
-        return np.rint(self.finite(name, default)).astype(np.int64)
+        """(rows,) like `finite`, as integers. Raises InputError also for numbers that are not whole."""
+        values = self.finite(name, default)
+        if np.any(values != np.rint(values)) or np.any(np.abs(values) > LARGEST_WHOLE):
+            raise InputError(f"{self.path}: {name} holds numbers that are not whole; write the file again")
+        return values.astype(np.int64)
 
     def number(self, keyword: str, default: float) -> float:
         """A keyword's number. Raises InputError when it is something else."""
         value = self.header.get(keyword, default)
         try:
+            if isinstance(value, bool):  # which Python counts as a number
+                raise TypeError
             return float(value)
         except (TypeError, ValueError):
             raise InputError(f"{self.path}: {keyword} = {value!r} is not a number; correct the header") from None
@@ -94,8 +114,41 @@ class Table:
 
     def column_keyword(self, prefix: str, column: str) -> int | None:
         """A keyword that belongs to a column, as TLMINn does; None when it is absent."""
-        value = self.header.get(f"{prefix}{self._index[column] + 1}") if column in self else None
-        return None if value is None else int(value)
+        keyword = f"{prefix}{self._index[column] + 1}" if column in self else ""
+        return int(self.number(keyword, 0)) if keyword in self.header else None
+
+    def states(self, name: str) -> bool:
+        """Whether the file says it at all, as a column or as a keyword."""
+        return name in self or name in self.header
+
+
+class Row(Table):
+    """One row of a table as a table of its own: its vectors are the columns, its scalars go before the keywords."""
+
+    def __init__(self, table: Table, row: int) -> None:
+        super().__init__(table.path, table._hdu, table._file)
+        self._values = {name: table.column(name)[row] for name in table._index}
+        self.header = ChainMap({k: _plain(v) for k, v in self._values.items() if np.ndim(v) == 0}, table.header)
+
+    def __contains__(self, column: str) -> bool:
+        return np.ndim(self._values.get(column, 0)) > 0
+
+    def __len__(self) -> int:
+        return max((len(values) for values in self._values.values() if np.ndim(values)), default=0)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """The row's vector in a column. Raises InputError unless it has one entry a channel."""
+        if name not in self:
+            raise InputError(f"{self.path}: no {name} vector in the row; write the file again")
+        values = np.asarray(self._values[name])
+        if len(values) != len(self):
+            raise InputError(f"{self.path}: {len(values)} values of {name}, {len(self)} channels; write the file again")
+        return values
+
+
+def _plain(value: Any) -> Any:
+    """A numpy scalar as the Python object that a keyword would be."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 @contextmanager
@@ -107,43 +160,20 @@ def open_tables(path: Path) -> Iterator[dict[str, list[Table]]]:
     """
     from astropy.io import fits
 
-    content = _content(path)
+    file = content(path)
     with _warning_filters, warnings.catch_warnings():
         # Real files bend the standard in harmless ways (units, cards); harmful ones fail in the reading itself.
         warnings.simplefilter("ignore")
         try:
-            with fits.open(io.BytesIO(content), memmap=False) as hdus:
+            with fits.open(io.BytesIO(file), memmap=False) as hdus:
                 tables: dict[str, list[Table]] = {}
                 for hdu in hdus:
                     if isinstance(hdu, fits.BinTableHDU):
-                        tables.setdefault(hdu.name.strip().upper(), []).append(Table(path, hdu))
-                if not tables and len(content) % BLOCK:
-                    raise InputError(f"{path}: truncated after {len(content)} bytes; download or extract it again")
+                        tables.setdefault(hdu.name.strip().upper(), []).append(Table(path, hdu, file))
+                if not tables and len(file) % BLOCK:
+                    raise InputError(f"{path}: truncated after {len(file)} bytes; download or extract it again")
                 yield tables
         except InputError:
             raise
         except Exception as error:  # astropy answers damage with nearly every built-in exception
-            raise InputError(
-                f"{path}: damaged or truncated FITS file ({_one_line(error)}); extract it again"
-            ) from error
-
-
-def _content(path: Path) -> bytes:
-    """The file's bytes, gunzipped. Raises InputError unless they begin as FITS does."""
-    try:
-        content = path.read_bytes()
-        if content.startswith(b"\x1f\x8b"):
-            content = gzip.decompress(content)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; check the path") from None
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: cannot be read ({_one_line(error)}); check the file or download it again") from error
-    if not content:
-        raise InputError(f"{path}: the file is empty; extract or download it again")
-    if not content.startswith(b"SIMPLE  ="):
-        raise InputError(f"{path}: not a FITS file (it begins with {content[:12]!r}); give a FITS file")
-    return content
-
-
-def _one_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+            raise InputError(f"{path}: damaged or truncated FITS file ({one_line(error)}); extract it again") from error

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from xspecnf.caveats import error_caveat
 from xspecnf.companions import NO_BACKGROUND, missing, search
+from xspecnf.coverage import refuse_foreign
 from xspecnf.errors import InputError
 from xspecnf.grid import NICER, BoolArray, FloatArray, Grid
 from xspecnf.ogip import Spectrum, read_spectrum
 from xspecnf.response import Response, load_response
+from xspecnf.rows import with_row
 
 PathLike = str | Path
 
@@ -73,19 +76,21 @@ def read_observation(
     reference: Response | None = None,
     grid: Grid = NICER,
 ) -> Observation:
-    """Read a NICER spectrum, its response and its background.
+    """Read a spectrum, its response and its background.
 
     rmf, arf, background: files to use instead of those that the header or NICER's naming point to; background
     "none" means that there is none. systematic: fractional, instead of the file's SYS_ERR. reference: the response to
-    use when the files give none. Raises InputError for whatever cannot be used, and for a missing response.
+    use when the files give none. grid: the bins, and the detector that the spectrum must be of; for a bundle of another
+    instrument than NICER `model.bundle.grid`. Of a type II file the path names the row, as `obs.pha{3}`. Raises
+    InputError for whatever cannot be used, and for a missing response.
     """
     spectrum = read_spectrum(path)
-    _refuse_foreign(spectrum, grid)
+    refuse_foreign(spectrum, grid)
     response, response_notes = _find_response(spectrum, rmf, arf, reference, grid)
     background_spectrum, background_notes = _find_background(spectrum, background, grid)
     scaled, error = _scale_background(spectrum, background_spectrum, grid)
     return Observation(
-        name=spectrum.path.name,
+        name=spectrum.name,
         counts=grid.group(_counts(spectrum, grid)),
         background=scaled,
         background_error=error,
@@ -96,39 +101,25 @@ def read_observation(
         good=grid.group(_per_channel(spectrum, spectrum.quality, grid, BAD_QUALITY) != 0) == 0,
         response=_scale_area(response, spectrum, grid),
         has_background=background_spectrum is not None,
-        notes=(*spectrum.notes, *response_notes, *background_notes),
+        notes=(*spectrum.notes, *error_caveat(spectrum), *response_notes, *background_notes),
         mjd=spectrum.mjd,
     )
-
-
-def _refuse_foreign(spectrum: Spectrum, grid: Grid) -> None:
-    """Raise InputError unless the spectrum is of NICER and on the grid's channels."""
-    if spectrum.telescope.upper() != "NICER":
-        mission = f"TELESCOP = {spectrum.telescope!r}, INSTRUME = {spectrum.instrument!r}"
-        found = mission if spectrum.telescope else "no TELESCOP"
-        raise InputError(f"{spectrum.path}: {found}, not a NICER spectrum; the model knows NICER alone")
-    last = grid.channels - 1
-    if spectrum.channels != grid.channels:
-        raise InputError(
-            f"{spectrum.path}: {spectrum.channels} detector channels, the network's grid has {grid.channels}; "
-            f"give an ungrouped spectrum over PI 0..{last}"
-        )
-    if spectrum.channel.min() < 0 or spectrum.channel.max() > last:
-        found = f"{spectrum.channel.min()}..{spectrum.channel.max()}"
-        raise InputError(f"{spectrum.path}: channels {found} reach outside 0..{last}; extract the spectrum again")
-    if len(np.unique(spectrum.channel)) != len(spectrum.channel):
-        raise InputError(f"{spectrum.path}: a channel appears twice; extract the spectrum again")
 
 
 def _per_channel(spectrum: Spectrum, values: np.ndarray, grid: Grid, absent: float = 0.0) -> FloatArray:
     """Values per row of the file (rows,) as values per channel of the detector (channels,)."""
     result = np.full(grid.channels, absent, dtype=np.float64)
-    result[spectrum.channel] = values
+    result[spectrum.channel - grid.lowest_channel] = values
     return result
 
 
 def _counts(spectrum: Spectrum, grid: Grid) -> FloatArray:
-    """(channels,) counts. Raises InputError for negative ones."""
+    """(channels,) counts. Raises InputError for negative ones and for a spectrum less its background."""
+    if spectrum.net:
+        raise InputError(
+            f"{spectrum.path}: HDUCLAS2 = 'NET': its background is already subtracted, which leaves no Poisson counts; "
+            "give source and background as two files"
+        )
     if np.any(spectrum.counts < 0):
         row = int(np.argmax(spectrum.counts < 0))
         raise InputError(
@@ -167,9 +158,10 @@ def _find_response(
         if alone.includes_area:
             if arf is not None:
                 raise InputError(f"{rmf_search.found}: it includes the effective area; leave --arf out or give an RMF")
-            return alone, rmf_search.notes
+            return alone, rmf_search.notes + alone.notes
         if arf_search.found is not None:
-            return load_response(rmf_search.found, arf_search.found, grid), rmf_search.notes + arf_search.notes
+            whole = load_response(rmf_search.found, arf_search.found, grid)
+            return whole, rmf_search.notes + arf_search.notes + whole.notes
     if reference is None:
         raise missing(spectrum, rmf_search if rmf_search.found is None else arf_search)
     if reference.grid != grid:
@@ -195,9 +187,9 @@ def _find_background(
     if result.found is None:
         absent = f"the header's background {result.named} was not found" if result.named else "no background file"
         return None, (f"{absent}; the background is taken as zero",)
-    background = read_spectrum(result.found)
-    _refuse_foreign(background, grid)
-    return background, result.notes
+    background = read_spectrum(with_row(result.found, result.row))
+    refuse_foreign(background, grid)
+    return background, result.notes + background.notes
 
 
 def _scale_background(spectrum: Spectrum, background: Spectrum | None, grid: Grid) -> tuple[FloatArray, FloatArray]:

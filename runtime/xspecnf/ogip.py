@@ -3,34 +3,39 @@
 What a file leaves out takes the standard's default; what cannot be a spectrum or a response raises InputError.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from xspecnf.caveats import caveats
 from xspecnf.dates import middle
 from xspecnf.errors import InputError
 from xspecnf.fitstable import Table, open_tables
 from xspecnf.grid import FloatArray, IntArray
+from xspecnf.matrix import cells
+from xspecnf.rows import chosen, split_row, with_row
 
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
-    """One type I spectrum as its file has it; every array is per row of the file, (rows,).
+    """One spectrum as its file has it; every array is per entry of the file, (entries,).
 
+    row: of a type II file, None for type I.
     channel: channel numbers.
     counts: over `exposure`, also where the file has a RATE. error: their standard deviations, None where the file
     asks for Poisson errors or states none.
     systematic: fractional. quality: 0 is good. grouping: 1 starts a bin, -1 goes on with it, 0 is no grouping.
     backscal, areascal: scale factors.
-    exposure: s. channels: of the detector (DETCHANS).
+    exposure: s. channels: of the detector (DETCHANS). net: whether the background was subtracted.
     respfile, ancrfile, backfile: as in the header, '' where there is none.
     mjd: middle of the observation, days of the file's time system, NaN where the file does not tell.
     notes: what a user should know about the reading.
     """
 
     path: Path
+    row: int | None
     channel: IntArray
     counts: FloatArray
     error: FloatArray | None
@@ -41,6 +46,7 @@ class Spectrum:
     areascal: FloatArray
     exposure: float
     channels: int
+    net: bool
     telescope: str
     instrument: str
     respfile: str
@@ -49,14 +55,20 @@ class Spectrum:
     mjd: float
     notes: tuple[str, ...]
 
+    @property
+    def name(self) -> str:
+        """The file's name, with the row in braces where it has many."""
+        return with_row(self.path, self.row).name
+
 
 @dataclass(frozen=True, eq=False)
 class Arf:
-    """Effective area: energy_edges (n + 1,) keV, area (n,) cm^2."""
+    """Effective area: energy_edges (n + 1,) keV, area (n,) cm^2; notes as of a Spectrum."""
 
     path: Path
     energy_edges: FloatArray
     area: FloatArray
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +77,8 @@ class Rmf:
 
     energy_edges: (n + 1,) keV.
     energy, channel, value: (cells,); channel counts from 0. In a whole response (RSP) value is in cm^2.
-    channels: how many. first_channel: the number that spectra give to the first one.
+    channel_edges: (channels + 1,) keV, nominal. first_channel: the number that spectra give to the first one.
+    notes: as of a Spectrum. telescope, instrument: as in the header, '' where there is none.
     """
 
     path: Path
@@ -73,24 +86,34 @@ class Rmf:
     energy: IntArray
     channel: IntArray
     value: FloatArray
-    channels: int
+    channel_edges: FloatArray
     first_channel: int
+    notes: tuple[str, ...] = ()
+    telescope: str = ""
+    instrument: str = ""
+
+    @property
+    def channels(self) -> int:
+        """How many channels the detector has."""
+        return len(self.channel_edges) - 1
 
 
 def read_spectrum(path: str | Path) -> Spectrum:
-    """Read the first SPECTRUM table of a PHA file.
+    """Read the first SPECTRUM table of a PHA file; of a type II file the row that `path` ends with, as `obs.pha{3}`.
 
-    Raises InputError: unreadable, no SPECTRUM, type II, no CHANNEL, neither COUNTS nor RATE, numbers that are not
-    finite, exposure or scale factors that are not positive.
+    Raises InputError: unreadable, no SPECTRUM, a polarisation spectrum, no row chosen of many, no CHANNEL, neither
+    COUNTS nor RATE, numbers that are not finite, exposure or scale factors that are not positive.
     """
-    path = Path(path)
+    path, row = split_row(path)
     with open_tables(path) as tables:
-        table, notes = _only(tables, path, "SPECTRUM", "PHA spectrum")
-        _refuse_type_2(table)
+        whole, notes = _only(tables, path, "SPECTRUM", "PHA spectrum")
+        table, row = chosen(whole, row)
+        _refuse_stokes(table)
         exposure = _exposure(table)
         counts, error = _counts(table, exposure)
         return Spectrum(
             path=path,
+            row=row,
             channel=table.integers("CHANNEL"),
             counts=counts,
             error=error,
@@ -101,13 +124,14 @@ def read_spectrum(path: str | Path) -> Spectrum:
             areascal=table.positive("AREASCAL"),
             exposure=exposure,
             channels=int(table.number("DETCHANS", len(table))),
+            net=table.text("HDUCLAS2").upper() == "NET",
             telescope=table.text("TELESCOP"),
             instrument=table.text("INSTRUME"),
             respfile=table.text("RESPFILE"),
             ancrfile=table.text("ANCRFILE"),
             backfile=table.text("BACKFILE"),
             mjd=middle(table.header),
-            notes=notes,
+            notes=(*notes, *caveats(table)),
         )
 
 
@@ -115,11 +139,12 @@ def read_arf(path: str | Path) -> Arf:
     """Read the SPECRESP table of an ARF. Raises InputError: unreadable, none in it, energies or areas not usable."""
     path = Path(path)
     with open_tables(path) as tables:
-        table, _ = _only(tables, path, "SPECRESP", "effective area file (ARF)")
+        table, notes = _only(tables, path, "SPECRESP", "effective area file (ARF)")
         area = table.finite("SPECRESP")
         if np.any(area < 0):
             raise InputError(f"{path}: negative effective areas; make the ARF again")
-        return Arf(path, _energy_edges(table), area)
+        edges, order = _energies(table)
+        return Arf(path, edges, area[order], notes + table.notes)
 
 
 def read_rmf(path: str | Path) -> Rmf:
@@ -130,38 +155,39 @@ def read_rmf(path: str | Path) -> Rmf:
     path = Path(path)
     with open_tables(path) as tables:
         name = "MATRIX" if "MATRIX" in tables else "SPECRESP MATRIX"
-        table, _ = _only(tables, path, name, "redistribution matrix (RMF or RSP)")
+        table, notes = _only(tables, path, name, "redistribution matrix (RMF or RSP)")
         bounds, _ = _only(tables, path, "EBOUNDS", "redistribution matrix (RMF or RSP)")
         first_channel = _first_channel(table, bounds)
-        energy, channel, value = _matrix_cells(table)
+        energy, channel, value = cells(table)
         channel = channel - first_channel
         if len(channel) == 0 or channel.min() < 0 or channel.max() >= len(bounds):
             found = f"channels {channel.min()}..{channel.max()} from the first" if len(channel) else "no channel at all"
             raise InputError(f"{path}: the matrix fills {found}, EBOUNDS has {len(bounds)}; correct TLMIN of F_CHAN")
-        return Rmf(path, _energy_edges(table), energy, channel, value, len(bounds), first_channel)
+        edges, order = _energies(table)
+        notes += table.notes + bounds.notes
+        mission = (bounds.text("TELESCOP"), bounds.text("INSTRUME"))
+        return Rmf(path, edges, order[energy], channel, value, _channel_edges(bounds), first_channel, notes, *mission)
 
 
 def _only(tables: dict[str, list[Table]], path: Path, name: str, what: str) -> tuple[Table, tuple[str, ...]]:
     """The first table of that name, and a note where there are more."""
     found = tables.get(name, [])
     if not found:
-        held = ", ".join(tables) or "no table"
-        raise InputError(f"{path}: no {name} table (it holds {held}); give a {what}")
+        held = ", ".join(tables) or "no table, as an image does"
+        first = " that was extracted from these events" if "EVENTS" in tables else ""
+        raise InputError(f"{path}: no {name} table (it holds {held}); give a {what}{first}")
     if len(found[0]) == 0:
         raise InputError(f"{path}: the {name} table is empty; give a {what}")
     return found[0], (f"{path.name} holds {len(found)} {name} tables; the first was read",) if len(found) > 1 else ()
 
 
-def _refuse_type_2(table: Table) -> None:
-    """Raise InputError for a file of several spectra, one a row."""
-    data = next((name for name in ("COUNTS", "RATE") if name in table), None)
-    declared = "TYPE:II" in (table.text("HDUCLAS3"), table.text("HDUCLAS4"))
-    if declared or (data is not None and table.column(data).ndim > 1):
-        rows = table.integers("SPEC_NUM") if "SPEC_NUM" in table else np.arange(1, len(table) + 1)
-        raise InputError(
-            f"{table.path}: a type II file with {len(rows)} spectra (rows {', '.join(map(str, rows))}); not supported "
-            "yet: extract the row you want into a type I file"
-        )
+def _refuse_stokes(table: Table) -> None:
+    """Raise InputError for the Stokes parameters Q and U, which a polarimeter's files number 1 and 2 in an XFLTnnnn."""
+    for keyword in filter(lambda name: name.startswith("XFLT"), table.header):
+        stokes = re.fullmatch(r"\s*stokes\s*:\s*(\d+)\s*", table.text(keyword), re.IGNORECASE)
+        if stokes and stokes[1] != "0":
+            found = f"{keyword} = {table.text(keyword)!r}"
+            raise InputError(f"{table.path}: {found}, a polarisation spectrum (Stokes Q or U); give Stokes I")
 
 
 def _exposure(table: Table) -> float:
@@ -188,13 +214,25 @@ def _counts(table: Table, exposure: float) -> tuple[FloatArray, FloatArray | Non
     return counts, error if stated else None
 
 
-def _energy_edges(table: Table) -> FloatArray:
-    """(n + 1,) keV. Raises InputError unless the bins follow one another."""
+def _energies(table: Table) -> tuple[FloatArray, IntArray]:
+    """Rising edges (n + 1,) keV, and at which of their bins each row (n,) lies: a grating's rows go down in energy.
+
+    Raises InputError unless the bins follow one another.
+    """
     low, high = table.finite("ENERG_LO"), table.finite("ENERG_HI")
-    if low[0] > high[-1]:
-        raise InputError(f"{table.path}: its energies decrease (a grating's); sort it by energy")
+    order = np.arange(len(low))
+    if low[0] > low[-1]:
+        low, high, order = low[::-1], high[::-1], order[::-1]
     if np.any(high < low) or not np.allclose(high[:-1], low[1:], rtol=1e-5, atol=1e-9):
         raise InputError(f"{table.path}: its energy bins overlap or leave gaps; make it again")
+    return np.append(low, high[-1]), order
+
+
+def _channel_edges(bounds: Table) -> FloatArray:
+    """(channels + 1,) keV. Raises InputError for channels that overlap or leave gaps."""
+    low, high = bounds.finite("E_MIN"), bounds.finite("E_MAX")
+    if np.any(high <= low) or not np.allclose(high[:-1], low[1:], rtol=1e-3, atol=1e-6):
+        raise InputError(f"{bounds.path}: the channels of its EBOUNDS do not follow one another; make it again")
     return np.append(low, high[-1])
 
 
@@ -208,40 +246,3 @@ def _first_channel(matrix: Table, bounds: Table) -> int:
         if lowest is not None:
             return lowest
     return int(bounds.integers("CHANNEL")[0])
-
-
-def _matrix_cells(table: Table) -> tuple[IntArray, IntArray, FloatArray]:
-    """Energy index, channel number and value (cells,) of every stored cell.
-
-    Row e of the table holds N_GRP groups of neighbouring channels; group g starts at channel F_CHAN[g], is
-    N_CHAN[g] long, and the groups' values follow one another in MATRIX. Columns may be scalars, vectors padded at
-    the end or of variable length.
-    """
-    groups = table.integers("N_GRP")
-    first, row = _flattened(table.column("F_CHAN"), groups, table.path)
-    length, _ = _flattened(table.column("N_CHAN"), groups, table.path)
-    first, length = first.astype(np.int64), length.astype(np.int64)
-    cells = np.bincount(row, weights=length, minlength=len(groups)).astype(np.int64)
-    value, energy = _flattened(table.column("MATRIX"), cells, table.path)
-    start = np.cumsum(length) - length
-    channel = np.repeat(first - start, length) + np.arange(length.sum())
-    value = value.astype(np.float64)
-    if not np.all(np.isfinite(value)):
-        raise InputError(f"{table.path}: the matrix holds numbers that are not finite; make it again")
-    return energy, channel, value
-
-
-def _flattened(column: NDArray[np.generic], used: IntArray, path: Path) -> tuple[NDArray[np.generic], IntArray]:
-    """The first used[i] entries of each row i, one after another, and the row of each.
-
-    Raises InputError when a row is shorter than that.
-    """
-    if column.dtype != object:
-        column = column.reshape(len(column), -1)
-    held = np.array([len(row) for row in column])
-    if np.any(held < used):
-        raise InputError(
-            f"{path}: row {np.argmax(held < used)} of the matrix is shorter than its groups; make it again"
-        )
-    values = np.concatenate([np.atleast_1d(row[:n]) for row, n in zip(column, used, strict=True)])
-    return values, np.repeat(np.arange(len(used)), used)

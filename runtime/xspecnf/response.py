@@ -33,6 +33,7 @@ class Response:
     matrix: (n, bins) cm^2, float32 or float64.
     name: what it was made of, for messages and results.
     grid: the bins of the matrix's columns.
+    notes: what a user should know about the files it was read from.
 
     The arrays are made read-only: responses are shared between observations. Raises InputError when the shapes
     disagree, the energies do not increase or the matrix holds negative or non-finite numbers.
@@ -42,6 +43,7 @@ class Response:
     matrix: NDArray[np.floating[Any]]
     name: str
     grid: Grid = NICER
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.energy_edges) - 1
@@ -70,7 +72,7 @@ class Response:
     @cached_property
     def effective_area(self) -> FloatArray:
         """(bins,) cm^2: counts/s/keV in answer to a flat spectrum of 1 photon/cm^2/s/keV."""
-        return (np.diff(self.energy_edges) @ self.matrix) / (self.grid.energy_hi - self.grid.energy_lo)
+        return (np.diff(self.energy_edges) @ self.matrix) / self.grid.width
 
     def scaled(self, factor: ArrayLike) -> "Response":
         """The response times `factor`, a number or one per bin (bins,), as AREASCAL is."""
@@ -103,18 +105,20 @@ class Response:
 
         Raises InputError when its channels are not the grid's.
         """
-        if rmf.channels != grid.channels or rmf.first_channel != 0:
+        if rmf.channels != grid.channels or rmf.first_channel != grid.lowest_channel:
             last = rmf.first_channel + rmf.channels - 1
             raise InputError(
                 f"{rmf.path}: has {rmf.channels} channels ({rmf.first_channel}..{last}), the network's grid has "
-                f"{grid.channels} (0..{grid.channels - 1}); give the response of a NICER PI spectrum with --rmf"
+                f"{grid.channels} ({grid.lowest_channel}..{grid.last_channel}); give the response of a {grid.detector} "
+                "PI spectrum with --rmf"
             )
+        _refuse_other_energies(rmf, grid)
         n = len(rmf.energy_edges) - 1
         bins = grid.bin_of_channel[rmf.channel]
         kept = bins >= 0
         cells = rmf.energy[kept] * grid.bins + bins[kept]
         sums = np.bincount(cells, weights=rmf.value[kept], minlength=n * grid.bins).astype(np.float64)
-        return cls(rmf.energy_edges, sums.reshape(n, grid.bins), rmf.path.name, grid)
+        return cls(rmf.energy_edges, sums.reshape(n, grid.bins), rmf.path.name, grid, rmf.notes)
 
     def with_area(self, arf: Arf) -> "Response":
         """The response of this RMF with an ARF's areas. Raises InputError when their energies differ."""
@@ -124,7 +128,20 @@ class Response:
                 f"{arf.path}: {len(arf.area)} energies over {_span(arf.energy_edges)} keV do not match those of "
                 f"{self.name} ({n} over {_span(self.energy_edges)} keV); give an ARF and RMF that belong together"
             )
-        return Response(self.energy_edges, self.matrix * arf.area[:, None], f"{self.name} x {arf.path.name}", self.grid)
+        name = f"{self.name} x {arf.path.name}"
+        return Response(self.energy_edges, self.matrix * arf.area[:, None], name, self.grid, self.notes + arf.notes)
+
+
+def _refuse_other_energies(rmf: Rmf, grid: Grid) -> None:
+    """Raise InputError where the RMF gives the bins other energies than the grid, by half a bin and more."""
+    found = rmf.channel_edges[grid.first_channel]
+    off = np.abs(found - grid.energy_lo) > 0.5 * (grid.energy_hi - grid.energy_lo)
+    if np.any(off):
+        at = int(np.argmax(off))
+        raise InputError(
+            f"{rmf.path}: its channel {grid.first_channel[at] + rmf.first_channel} begins at {found[at]:g} keV, the "
+            f"network's grid has {grid.energy_lo[at]:g} keV there; give the response of a {grid.telescope} spectrum"
+        )
 
 
 def load_response(rmf: Path, arf: Path | None, grid: Grid = NICER) -> Response:

@@ -22,6 +22,8 @@ def write_pha(tmp_path: Path) -> Callable[..., Path]:
         )
         table.header["EXTNAME"] = "SPECTRUM"
         defaults = {"TELESCOP": "NICER", "INSTRUME": "XTI", "EXPOSURE": 100.0, "DETCHANS": CHANNELS, "POISSERR": True}
+        stated = {"BACKSCAL": 1.0, "AREASCAL": 1.0, "SYS_ERR": 0.0, "QUALITY": 0}
+        defaults |= {name: value for name, value in stated.items() if name not in columns}
         for key, value in (defaults | header).items():
             if value is not None:
                 table.header[key] = value

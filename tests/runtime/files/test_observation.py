@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from xspecnf import read_observation
 from xspecnf.errors import InputError
@@ -91,8 +92,8 @@ def test_no_background_is_allowed_and_said(write_pha, example, backfile, option,
     assert not obs.has_background
     assert not obs.background.any()
     assert not obs.background_error.any()
-    assert words in obs.notes[0]
-    assert "zero" in obs.notes[0]
+    assert words in obs.notes[-1]
+    assert "zero" in obs.notes[-1]
 
 
 def test_systematic_is_the_count_weighted_mean_within_a_bin(observe):
@@ -168,13 +169,36 @@ def test_spectra_of_one_response_share_it(example):
     assert read_observation(example).response is read_observation(example).response
 
 
+def test_what_the_files_leave_open_is_said(observe, write_pha):
+    said = observe(SYS_ERR=None, QUALITY=None, POISSERR=False).notes
+    assert "does not state SYS_ERR, QUALITY; SYS_ERR = 0, QUALITY = 0 assumed" in said[0]
+    assert "POISSERR = F and no STAT_ERR" in said[1]
+
+
+@pytest.mark.parametrize(("scale", "said"), [(1.0, False), (3.0, True)])
+def test_errors_that_are_not_poisson_s_are_said(observe, scale, said):
+    columns = {"COUNTS": np.full(CHANNELS, 100), "STAT_ERR": np.full(CHANNELS, 10 * scale)}
+    notes = observe(columns, background=({}, {}), POISSERR=False).notes
+    assert notes == (("source.pha: its stated variance is 9 times that of Poisson counts and was not used",) * said)
+
+
+def test_a_response_with_other_energies_is_refused(write_pha, write_rmf, write_arf):
+    rmf = write_rmf("gain.rmf", EDGES, np.full((2, CHANNELS), 1 / CHANNELS))
+    with fits.open(rmf, mode="update") as hdus:
+        for column in ("E_MIN", "E_MAX"):
+            hdus["EBOUNDS"].data[column] *= 1.1
+    with pytest.raises(InputError, match=r"gain\.rmf: its channel \d+ begins at .* keV.*NICER"):
+        read_observation(write_pha(), rmf=rmf, arf=write_arf("a.arf", EDGES, np.ones(2)))
+
+
 # What cannot be used
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"TELESCOP": "CHANDRA"}, "'CHANDRA'.*not a NICER"),
+        ({"TELESCOP": "CHANDRA"}, r"'CHANDRA'.*not a NICER.*nicer-bhb \(NICER\).*xspecnf train.*docs/training\.md"),
+        ({"HDUCLAS2": "NET"}, "already subtracted.*two files"),
         ({"TELESCOP": None}, "no TELESCOP"),
         ({"DETCHANS": 1024}, "1024 detector channels.*1501"),
         ({"DETCHANS": None, "columns": {"CHANNEL": np.arange(10), "COUNTS": np.ones(10)}}, "10 detector channels"),

@@ -159,6 +159,23 @@ def test_arf(write_arf):
     assert np.array_equal(arf.area, area)
 
 
+def test_energies_that_decrease_are_turned_round(write_arf, write_rmf):
+    edges, area = np.array([1.0, 2.0, 4.0]), np.array([3.0, 5.0])
+    path = write_arf("down.arf", edges, area)
+    with fits.open(path, mode="update") as hdus:
+        hdus[1].data[:] = hdus[1].data[::-1].copy()
+    arf = read_arf(path)
+    assert np.array_equal(arf.energy_edges, edges)
+    assert np.array_equal(arf.area, area)
+    matrix = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    path = write_rmf("down.rmf", edges, matrix, layout="vector")
+    with fits.open(path, mode="update") as hdus:
+        hdus[1].data[:] = hdus[1].data[::-1].copy()
+    rmf = read_rmf(path)
+    assert np.array_equal(rmf.energy_edges, edges)
+    assert np.array_equal(dense(rmf), matrix)
+
+
 # What cannot be read
 
 
@@ -217,7 +234,7 @@ def test_missing_padding_loses_nothing(write_pha, tmp_path):
         ({"columns": {"SYS_ERR": np.full(CHANNELS, np.inf)}}, ["SYS_ERR", "not finite"]),
         ({"columns": {"COUNTS": None}}, ["neither a COUNTS nor a RATE"]),
         ({"columns": {"CHANNEL": None}}, ["no CHANNEL column", "COUNTS"]),
-        ({"HDUCLAS4": "TYPE:II"}, ["type II", "not supported"]),
+        ({"HDUCLAS4": "TYPE:II"}, ["type II", "choose one"]),
         ({"EXTNAME": "EVENTS"}, ["no SPECTRUM table", "EVENTS"]),
     ],
 )
@@ -225,14 +242,47 @@ def test_unusable_spectra_are_refused(write_pha, change, words):
     refused(read_spectrum, write_pha(**change), *words)
 
 
-def test_type_2_files_are_refused_with_their_rows(shared):
-    refused(read_spectrum, shared / "ogip/3c120_pha2.gz", "type II", "12 spectra", "1, 2, 3", "not supported yet")
-
-
 def test_a_response_is_no_spectrum_and_the_other_way_round(write_pha, write_arf):
     refused(read_spectrum, write_arf("a.arf", np.array([1.0, 2.0]), np.ones(1)), "no SPECTRUM", "SPECRESP")
     refused(read_arf, write_pha(), "no SPECRESP", "SPECTRUM")
     refused(read_rmf, write_pha("b.pha"), "MATRIX", "SPECTRUM")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"XFLT0001": "Stokes:1"}, ["Stokes:1", "polarisation", "give Stokes I"]),
+        ({"EXPOSURE": True}, ["EXPOSURE = True", "not a number"]),
+        ({"columns": {"CHANNEL": np.arange(CHANNELS) + 0.5}}, ["CHANNEL", "not whole"]),
+        ({"columns": {"QUALITY": np.full(CHANNELS, 1e300)}}, ["QUALITY", "not whole"]),
+    ],
+)
+def test_other_things_in_the_clothes_of_a_spectrum_are_refused(write_pha, change, words):
+    refused(read_spectrum, write_pha(**change), *words)
+
+
+def test_stokes_i_is_a_spectrum(write_pha):
+    assert read_spectrum(write_pha(XFLT0001="Stokes:0")).counts.sum() == CHANNELS
+
+
+def test_images_and_events_are_refused_by_name(write_pha, tmp_path):
+    image = tmp_path / "image.fits"
+    fits.PrimaryHDU(np.ones((5, 5))).writeto(image)
+    refused(read_spectrum, image, "no table", "image")
+    refused(read_spectrum, write_pha("events.evt", EXTNAME="EVENTS"), "EVENTS", "extracted from these events")
+
+
+def test_columns_of_one_name_or_without_numbers_are_refused(tmp_path):
+    channel = fits.Column("CHANNEL", "J", array=np.arange(3))
+    for wrong, word in (
+        (fits.Column("channel", "J", array=np.arange(3)), "two columns are called CHANNEL"),
+        (fits.Column("COUNTS", "3A", array=["a", "b", "c"]), "no real numbers"),
+        (fits.Column("COUNTS", "C", array=np.ones(3, complex)), "no real numbers"),
+    ):
+        table = fits.BinTableHDU.from_columns([channel, wrong], name="SPECTRUM")
+        table.header["EXPOSURE"] = 1.0
+        table.writeto(tmp_path / "a.pha", overwrite=True)
+        refused(read_spectrum, tmp_path / "a.pha", word)
 
 
 def test_a_matrix_outside_its_channels_is_refused(write_rmf):
@@ -243,7 +293,6 @@ def test_a_matrix_outside_its_channels_is_refused(write_rmf):
 
 def test_energies_that_do_not_follow_one_another_are_refused(write_arf):
     edges = np.array([1.0, 2.0, 3.0])
-    refused(read_arf, write_arf("down.arf", edges[::-1], np.ones(2)), "decrease")
     path = write_arf("gap.arf", edges, np.ones(2))
     with fits.open(path, mode="update") as hdus:
         hdus[1].data["ENERG_HI"][0] = 1.5

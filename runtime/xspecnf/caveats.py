@@ -1,0 +1,42 @@
+"""What a user should know about a spectrum's file: what it leaves open, what was taken for it, what was not read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xspecnf.fitstable import Table
+
+if TYPE_CHECKING:
+    from xspecnf.ogip import Spectrum
+
+ASSUMED = {"BACKSCAL": 1, "AREASCAL": 1, "SYS_ERR": 0, "QUALITY": 0}
+"""What the standard has every spectrum state, as a column or a keyword, and what is taken where one does not."""
+
+
+def caveats(table: Table) -> tuple[str, ...]:
+    """A note each on a table that is not what its sums say, on what it does not state, on a background inside it."""
+    name = table.path.name
+    notes = list(table.notes)
+    if absent := [keyword for keyword in ASSUMED if not table.states(keyword)]:
+        taken = ", ".join(f"{keyword} = {ASSUMED[keyword]}" for keyword in absent)
+        notes.append(f"{name} does not state {', '.join(absent)}; {taken} assumed")
+    if table.header.get("POISSERR") is False and not table.states("STAT_ERR"):
+        notes.append(f"{name} has POISSERR = F and no STAT_ERR; Poisson errors assumed")
+    if "BACKGROUND_UP" in table or "BACKGROUND_DOWN" in table:
+        notes.append(f"{name}: its BACKGROUND_UP and BACKGROUND_DOWN were not read; give a background file")
+    return tuple(notes)
+
+
+def error_caveat(spectrum: Spectrum) -> tuple[str, ...]:
+    """A note where the counts' stated errors are not Poisson's, as the likelihood takes them to be.
+
+    The variance of channels of ten counts and more is then not half to twice their sum; Gehrels' errors are inside.
+    """
+    many = spectrum.counts >= 10
+    if spectrum.error is None or not many.any():
+        return ()
+    excess = float(np.sum(spectrum.error[many] ** 2) / np.sum(spectrum.counts[many]))
+    note = f"{spectrum.name}: its stated variance is {excess:.2g} times that of Poisson counts and was not used"
+    return () if 0.5 < excess < 2 else (note,)
