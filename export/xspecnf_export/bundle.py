@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,12 @@ from xspecnf.errors import BundleError, InputError
 from xspecnf.features import FEATURES
 from xspecnf.lock import lock
 from xspecnf.parameters import BHB_PARAMETERS
-from xspecnf.response import Response
 from xspecnf_export.card import model_card
 from xspecnf_export.novelty import learn_novelty
 from xspecnf_export.onnx import GRAPHS, write_graphs
 from xspecnf_export.verify import verify
 from xspecnf_train.config import TrainConfig
+from xspecnf_train.instrument import Instrument
 from xspecnf_train.model import Networks
 
 PHYSICS = {
@@ -98,14 +98,16 @@ def _refuse_to_replace(bundle: Path) -> None:
 
 def _write(folder: Path, run: Path, config: TrainConfig, networks: Networks, name: str) -> None:
     """All files of the bundle, the manifest last, since it holds the checksums of the others."""
-    response = Response.load(run / RESPONSE_FILE)
+    instrument = Instrument.load(run)
+    response = instrument.response
+    config = replace(config, simulator=instrument.simulated_by(config.simulator))
     write_graphs(networks, folder)
     manifest: dict[str, Any] = {
         "schema": SCHEMA,
         "name": name,
         "version": config.version,
         "description": config.description,
-        "instrument": "NICER",
+        "instrument": response.grid.telescope,
         "parameters": [asdict(parameter) for parameter in BHB_PARAMETERS],
         "prior": PRIOR,
         "grid": response.grid.to_dict(),

@@ -14,17 +14,18 @@ from torch import Tensor, nn
 
 from xspecnf_export.sampler import Sampler
 from xspecnf_train.model import Networks
-from xspecnf_train.networks import BINS
 
 OPSET, IR = 17, 8
 """What onnxruntime 1.17 and all later ones read."""
 
 GRAPHS = {
-    "encoder": ({"spectrum": ["B", "F", BINS]}, {"context": ["B", "C"]}),
+    "encoder": ({"spectrum": ["B", "F", "bins"]}, {"context": ["B", "C"]}),
     "flow": ({"context": ["B", "C"], "noise": ["B", "S", 5]}, {"theta": ["B", "S", 5], "log_prob": ["B", "S"]}),
-    "decoder": ({"theta": ["N", 5]}, {"spectrum": ["N", BINS]}),
+    "decoder": ({"theta": ["N", 5]}, {"spectrum": ["N", "bins"]}),
 }
-"""Inputs and outputs of each graph; B spectra, S samples and N parameter sets are dynamic."""
+"""Inputs and outputs of each graph; B spectra, S samples and N parameter sets are dynamic, F input channels and the
+grid's bins are not.
+"""
 
 DYNAMIC = ("B", "S", "N")
 
@@ -44,7 +45,7 @@ def write_graphs(networks: Networks, folder: Path) -> None:
     """Write encoder.onnx, flow.onnx and decoder.onnx of the trained `networks` (float32) into `folder`."""
     context = torch.zeros(2, networks.flow.config.context_size)
     examples: dict[str, tuple[nn.Module, tuple[Tensor, ...]]] = {
-        "encoder": (networks.encoder, (torch.zeros(2, networks.encoder.config.channels, BINS),)),
+        "encoder": (networks.encoder, (torch.zeros(2, *networks.encoder.mean.shape),)),
         "flow": (Sampler(networks.flow), (context, torch.zeros(2, 3, 5))),
         "decoder": (NeverEmpty(networks.decoder), (torch.zeros(1, 5),)),
     }

@@ -105,7 +105,7 @@ def run_graph(path: Path, inputs: Mapping[str, Tensor]) -> list[np.ndarray]:
 
 
 def _spectra(networks: Networks, generator: torch.Generator) -> Tensor:
-    """Inputs [B, F, 240] with the encoder's training means and scatters; constant channels stay constant."""
+    """Inputs [B, F, bins] with the encoder's training means and scatters; constant channels stay constant."""
     encoder = networks.encoder
     noise = torch.randn(SPECTRA, *encoder.mean.shape, generator=generator)
     noise[:, encoder.config.constants] = noise[:, encoder.config.constants, :1]

@@ -18,8 +18,8 @@ from xspecnf.response import Response
 MARGIN = 1.1
 """A range is left only by more than this factor: its ends are soft."""
 
-DETECTORS = 50
-"""Of the reference response."""
+NICER_DETECTORS = 50
+"""Of the reference response, where the configuration does not tell."""
 
 SHAPE_SIGMA = 8.0
 """The simulated area's rms distortion times this is the farthest that training has seen: three independent terms add
@@ -55,7 +55,7 @@ class TrainingRange:
         """From a bundle's provenance; None where it records no complete simulator."""
         try:
             c = provenance["configuration"]["simulator"]
-            fewest, most = (n / DETECTORS for n in c["detectors"])
+            fewest, most = (n / c.get("all_detectors", NICER_DETECTORS) for n in c["detectors"])
             return cls(
                 exposure=(c["exposure"][0] * fewest, c["exposure"][1] * most),
                 counts=float(c["counts"][1]),

@@ -56,8 +56,8 @@ def test_the_committed_configurations_load(path: Path) -> None:
     assert config.name == path.stem
     assert config.encoder.channels == len(FEATURES)
     assert config.flow.context_size == config.encoder.context_features
-    for file in config.response.values():
-        assert (path.parent / file).exists()
+    for file in (config.instrument.rmf, config.instrument.arf):
+        assert "/shared/" in file or (path.parent / file).exists()
 
 
 def test_channels_follow_from_the_features(load: Callable[[str], TrainConfig]) -> None:
@@ -105,7 +105,11 @@ def test_channels_follow_from_the_features(load: Callable[[str], TrainConfig]) -
         ("counts = [100, 1e6]", "counts = [1, 2, 3]", r"counts = \[1, 2, 3\] should be a list of 2 numbers"),
         ("counts = [100, 1e6]", "counts = [1e6, 100]", r"\[simulator\]: counts must be an interval"),
         ("counts = [100, 1e6]", "bad_share = 1.2", r"\[simulator\]: bad_share is a share between 0 and 1"),
-        ("[decoder]", "[response]\nrmf = 3\n[decoder]", r"the top: response = \{'rmf': 3\} should be a table"),
+        ("[decoder]", "[response]\nrmf = 'a'\n[decoder]", r"the top has no setting response"),
+        ("[decoder]", "[instrument]\nrmf = 3\n[decoder]", r"\[instrument\]: rmf = 3 should be text"),
+        ("[decoder]", "[instrument.grid]\nbins = 64\n[decoder]", r"\[instrument.grid\] lacks energy"),
+        ("[decoder]", "[instrument.grid]\nenergy = [1, 5]\nbins = 9\n[decoder]", r"grid\]: bins is 9; use 32"),
+        ("[decoder]", "[instrument.grid]\nenergy = [5, 1]\nbins = 64\n[decoder]", r"energy must be a rising interval"),
         ("[decoder]", "[real_stage]\nepochs = 1\nheld_out = 1.5\n[decoder]", r"\[real_stage\]: .*held_out"),
         ("[decoder]", "[real_stage]\nepochs = 1\nreverse = 1\n[decoder]", r"\[real_stage\]: reverse needs the counts"),
         (

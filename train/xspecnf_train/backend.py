@@ -20,7 +20,7 @@ class TorchBackend:
 
     @torch.no_grad()
     def encode(self, spectrum: Float32) -> Float32:
-        """Input channels (B, F, 240) -> context (B, C)."""
+        """Input channels (B, F, bins) -> context (B, C)."""
         return self.networks.encoder(torch.from_numpy(spectrum)).numpy()
 
     @torch.no_grad()
@@ -32,5 +32,5 @@ class TorchBackend:
 
     @torch.no_grad()
     def decode(self, theta: Float32) -> Float32:
-        """Unit-cube theta (N, 5) -> log10 of the normalised rate (N, 240)."""
+        """Unit-cube theta (N, 5) -> log10 of the normalised rate (N, bins)."""
         return self.networks.decoder(torch.from_numpy(theta)).numpy()

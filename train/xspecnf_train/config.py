@@ -10,6 +10,7 @@ from typing import Any, Self
 from xspecnf.errors import InputError
 from xspecnf.features import CONSTANT_FEATURES, FEATURES
 from xspecnf_train.flow import FlowConfig
+from xspecnf_train.instrument import GridConfig, InstrumentConfig
 from xspecnf_train.networks import DecoderConfig, EncoderConfig
 from xspecnf_train.simulate import SimulatorConfig
 from xspecnf_train.tables import build
@@ -123,7 +124,7 @@ class TrainConfig:
     real_stage: RealConfig | None = None
     start: str = ""
     threads: int = 2
-    response: Mapping[str, str] = field(default_factory=dict)
+    instrument: InstrumentConfig = field(default_factory=InstrumentConfig)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -143,7 +144,9 @@ class TrainConfig:
 
         Raises InputError that names the section and the setting that is wrong.
         """
+        instrument = _instrument(tables.get("instrument", {}))
         inputs = {
+            "bins": instrument.bins,
             "channels": len(FEATURES),
             "rate_channel": FEATURES.index("log_rate"),
             "rate_error_channel": FEATURES.index("log_rate_error"),
@@ -152,9 +155,10 @@ class TrainConfig:
         encoder = build(EncoderConfig, "[encoder]", _section(tables, "encoder"), **inputs)
         context = {"context_size": encoder.context_features}
         built: dict[str, Any] = {
+            "instrument": instrument,
             "encoder": encoder,
             "flow": build(FlowConfig, "[flow]", _section(tables, "flow"), **context),
-            "decoder": build(DecoderConfig, "[decoder]", _section(tables, "decoder")),
+            "decoder": build(DecoderConfig, "[decoder]", _section(tables, "decoder"), bins=instrument.bins),
             "simulator": build(SimulatorConfig, "[simulator]", _section(tables, "simulator")),
         }
         for stage in ("rate_stage", "decoder_stage", "joint_stage"):
@@ -166,6 +170,13 @@ class TrainConfig:
             built["real_stage"] = build(RealConfig, "[real_stage]", _section(tables, "real_stage"))
         rest = {name: value for name, value in tables.items() if name not in built}
         return build(cls, "the top", rest, **built)
+
+
+def _instrument(table: Mapping[str, Any]) -> InstrumentConfig:
+    """The table [instrument] with [instrument.grid] inside."""
+    files = {name: value for name, value in table.items() if name != "grid"}
+    grid = build(GridConfig, "[instrument.grid]", _section(table, "grid")) if "grid" in table else None
+    return build(InstrumentConfig, "[instrument]", files, grid=grid)
 
 
 def _section(tables: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from xspecnf.parameters import BHB_PARAMETERS
 from xspecnf.physics import MODEL_EDGES, photons
 from xspecnf.response import Response
 from xspecnf.statistics import pgstat
-from xspecnf_train.simulate import WIDTH, Batch
+from xspecnf_train.simulate import Batch
 
 LEAST_RATE = 1e-30
 """photons/cm^2/s/keV: keeps the statistic's gradient finite where absorption leaves nothing."""
@@ -22,7 +22,7 @@ LEAST_RATE = 1e-30
 @dataclass(frozen=True, eq=False)
 class Likelihood:
     """ln L of parameters given simulated spectra; `matrix` folds photons/cm^2/s in the model's bins into normalised
-    rates [photons/cm^2/s/keV], (model bins, 240).
+    rates [photons/cm^2/s/keV], (model bins, bins).
     """
 
     matrix: Tensor
@@ -30,7 +30,7 @@ class Likelihood:
     @classmethod
     def of(cls, response: Response) -> "Likelihood":
         """The likelihood of a simulator's spectra, from the response that it was made with."""
-        matrix = response.rebinned(MODEL_EDGES).matrix / (response.effective_area * WIDTH)
+        matrix = response.rebinned(MODEL_EDGES).matrix / (response.effective_area * response.grid.width)
         return cls(torch.from_numpy(matrix.astype(np.float32)))
 
     def __call__(self, u: Tensor, batch: Batch) -> Tensor:

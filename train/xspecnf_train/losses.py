@@ -11,7 +11,7 @@ The second and third are the paper's. They act on samples, so minimising them al
 point, and beside the flow loss they narrow it. With weights r and l against a flow loss of weight one, a Gaussian
 posterior of standard deviation s along a parameter of the unit cube is learnt with the variance v s^2 that solves
 
-    1 - 1/v + k v = 0,   k = r/240 + 4.8 l s^2
+    1 - 1/v + k v = 0,   k = r/bins + 4.8 l s^2
 
 where all the width comes from the likelihood and the decoder is exact; one that errs by more than the data drags the
 posterior after it, unless decoder_error allows for that. The last loss is the reverse Kullback-Leibler divergence but
@@ -45,7 +45,7 @@ def joint_loss(
     noise: Tensor,
     log_likelihood: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
-    """The weighted sum of the losses: spectrum [B, F, 240], u [B, 5], noise [B, 5] standard normal; a scalar.
+    """The weighted sum of the losses: spectrum [B, F, bins], u [B, 5], noise [B, 5] standard normal; a scalar.
 
     log_likelihood: of u [B, 5] for each spectrum [B], where the reverse loss has a weight.
     """
@@ -74,7 +74,7 @@ def reverse_loss(log_q: Tensor, log_likelihood: Tensor, of_truth: Tensor) -> Ten
 
 
 def reconstruction_loss(decoded: Tensor, spectrum: Tensor, decoder_error: float = 0.0) -> Tensor:
-    """Gaussian -ln p of the observed log10 rates [B, 240] in the features `spectrum`, given the `decoded` ones, whose
+    """Gaussian -ln p of the observed log10 rates [B, bins] in the features `spectrum`, given the `decoded` ones, whose
     relative error `decoder_error` adds to the data's.
     """
     channel = {name: spectrum[:, index] for index, name in enumerate(FEATURES)}
@@ -86,6 +86,6 @@ def reconstruction_loss(decoded: Tensor, spectrum: Tensor, decoder_error: float 
 
 
 def decoder_loss(decoded: Tensor, log_rate: Tensor) -> Tensor:
-    """Mean absolute and squared difference of log10 rates [B, 240] from the simulator's noise-free ones."""
+    """Mean absolute and squared difference of log10 rates [B, bins] from the simulator's noise-free ones."""
     difference = decoded - log_rate
     return (difference**2).mean() + 0.1 * difference.abs().mean()

@@ -1,6 +1,6 @@
 """The encoder (spectrum to context) and the decoder (parameters to spectrum).
 
-Both see spectra on the 240 bins of the network's grid. The encoder's last two context entries are not learned: they are
+Both see spectra on the bins of the instrument's grid. The encoder's last two context entries are not learned: they are
 ln rate and ln relative rate error, copied from the input, because the flow's brightness coordinate is exact in them.
 """
 
@@ -16,7 +16,7 @@ from torch.nn import functional
 from xspecnf.errors import InputError
 
 BINS = 240
-"""Energy bins of one spectrum."""
+"""Energy bins of a NICER spectrum."""
 
 
 def _require(condition: bool, message: str) -> None:
@@ -30,7 +30,7 @@ class EncoderConfig:
 
     kind: "paper" (convolutions, then three linear layers) or "dense" (a wide linear layer beside the convolutions, then
     residual blocks of `width`). rate_channel, rate_error_channel: the input channels that hold ln rate and ln relative
-    rate error, the same value in all 240 bins; constant_channels: any others of that sort.
+    rate error, the same value in all bins; constant_channels: any others of that sort. bins: of the grid.
     """
 
     kind: str
@@ -41,11 +41,13 @@ class EncoderConfig:
     context_size: int = 120
     width: int = 256
     blocks: int = 3
+    bins: int = BINS
 
     def __post_init__(self) -> None:
         """Refuse a configuration that cannot be built: InputError."""
         _require(self.kind in ("paper", "dense"), f'encoder: kind is "{self.kind}"; use "paper" or "dense"')
-        _require(min(self.context_size, self.width, self.blocks) > 0, "encoder: sizes and blocks must be positive")
+        sizes = (self.context_size, self.width, self.blocks, self.bins)
+        _require(min(sizes) > 0, "encoder: sizes, blocks and bins must be positive")
         _require(
             all(0 <= channel < self.channels for channel in self.constants),
             f"encoder: constant channels {self.constants} must lie in 0..{self.channels - 1}",
@@ -70,7 +72,7 @@ class EncoderConfig:
 
 
 class Encoder(nn.Module):
-    """Transformed channels of a spectrum [B, F, 240] -> context [B, context_size + 2]."""
+    """Transformed channels of a spectrum [B, F, bins] -> context [B, context_size + 2]."""
 
     mean: Tensor
     scale: Tensor
@@ -79,16 +81,16 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         self.body = _PaperBody(config) if config.kind == "paper" else _DenseBody(config)
-        self.register_buffer("mean", torch.zeros(config.channels, BINS))
-        self.register_buffer("scale", torch.ones(config.channels, BINS))
+        self.register_buffer("mean", torch.zeros(config.channels, config.bins))
+        self.register_buffer("scale", torch.ones(config.channels, config.bins))
 
     def standardise(self, spectrum: Tensor) -> None:
-        """Bring each channel and bin of the training `spectrum` [B, F, 240] to zero mean and unit scale."""
+        """Bring each channel and bin of the training `spectrum` [B, F, bins] to zero mean and unit scale."""
         self.mean.copy_(spectrum.mean(dim=0))
         self.scale.copy_(spectrum.std(dim=0).clamp(min=0.05))
 
     def forward(self, spectrum: Tensor) -> Tensor:
-        """Encode `spectrum` [B, F, 240]; context[:, -2] is ln rate and context[:, -1] ln relative rate error."""
+        """Encode `spectrum` [B, F, bins]; context[:, -2] is ln rate and context[:, -1] ln relative rate error."""
         rate = spectrum[:, self.config.rate_channel, :1]
         rate_error = spectrum[:, self.config.rate_error_channel, :1]
         return torch.cat([self.body((spectrum - self.mean) / self.scale), rate, rate_error], dim=1)
@@ -100,8 +102,8 @@ class _PaperBody(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         size = config.context_size
-        self.convolutions = _convolutions(config.channels, strides=(2, 2, 2))
-        self.linear = nn.ModuleList([nn.Linear(32 * 30, size), nn.Linear(size, size), nn.Linear(size, size)])
+        self.convolutions, outputs = _convolutions(config.channels, config.bins, strides=(2, 2, 2))
+        self.linear = nn.ModuleList([nn.Linear(outputs, size), nn.Linear(size, size), nn.Linear(size, size)])
 
     def forward(self, spectrum: Tensor) -> Tensor:
         first = functional.gelu(self.linear[0](self.convolutions(spectrum)))
@@ -115,10 +117,10 @@ class _DenseBody(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.varying, self.constants = config.varying, config.constants
-        inputs = len(self.varying) * BINS + len(self.constants)
+        inputs = len(self.varying) * config.bins + len(self.constants)
         self.dense = nn.Linear(inputs, config.width)
-        self.convolutions = _convolutions(len(self.varying), strides=(5, 3, 2))
-        self.merge = nn.Linear(32 * 8, config.width)
+        self.convolutions, outputs = _convolutions(len(self.varying), config.bins, strides=(5, 3, 2))
+        self.merge = nn.Linear(outputs, config.width)
         self.blocks = nn.ModuleList(ResidualBlock(config.width) for _ in range(config.blocks))
         self.context = nn.Linear(config.width, config.context_size)
 
@@ -145,20 +147,20 @@ class ResidualBlock(nn.Module):
         return x + self.second(functional.gelu(self.first(functional.gelu(x))))
 
 
-def _convolutions(channels: int, strides: Sequence[int]) -> nn.Sequential:
-    """Convolutions of 16, 32, 32 channels with GELU [B, channels, 240] -> [B, 32 x 240 / product of strides]."""
+def _convolutions(channels: int, bins: int, strides: Sequence[int]) -> tuple[nn.Sequential, int]:
+    """Convolutions of 16, 32, 32 channels with GELU [B, channels, bins] -> [B, outputs], and the number of outputs."""
     layers: list[nn.Module] = []
     for width, stride in zip((16, 32, 32), strides, strict=True):
         layers += [nn.Conv1d(channels, width, kernel_size=5, stride=stride, padding=2), nn.GELU()]
-        channels = width
-    return nn.Sequential(*layers, nn.Flatten())
+        channels, bins = width, math.ceil(bins / stride)
+    return nn.Sequential(*layers, nn.Flatten()), channels * bins
 
 
 @dataclass(frozen=True)
 class DecoderConfig:
     """Sizes of a decoder.
 
-    hidden: widths of the linear layers before the last, which has 240 outputs. gru_hidden: size of the two-layer
+    hidden: widths of the linear layers before the last, which has `bins` outputs. gru_hidden: size of the two-layer
     bidirectional recurrence over the bins (the paper: 1; 0 leaves it out). recurrence_shortcut: add the linear layers'
     output to the recurrence's. log_norm_linear: the network sees the four shape parameters only and log10 norm is
     added, which is exact. norm_low, norm_high: the ends of norm's unit coordinate.
@@ -170,6 +172,7 @@ class DecoderConfig:
     log_norm_linear: bool = False
     norm_low: float = 1e-2
     norm_high: float = 1e10
+    bins: int = BINS
 
     def __post_init__(self) -> None:
         """Refuse a configuration that cannot be built: InputError."""
@@ -179,7 +182,7 @@ class DecoderConfig:
 
 
 class Decoder(nn.Module):
-    """Parameters in the unit cube [N, 5] -> log10 of the rate per bin [N, 240].
+    """Parameters in the unit cube [N, 5] -> log10 of the rate per bin [N, bins].
 
     The rate is the normalised one, photons/cm^2/s/keV through the reference response.
     """
@@ -187,7 +190,7 @@ class Decoder(nn.Module):
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
         self.config = config
-        widths = [4 if config.log_norm_linear else 5, *config.hidden, BINS]
+        widths = [4 if config.log_norm_linear else 5, *config.hidden, config.bins]
         self.linear = nn.ModuleList(nn.Linear(n, m) for n, m in pairwise(widths))
         if config.gru_hidden:
             self.recurrence = nn.GRU(1, config.gru_hidden, num_layers=2, batch_first=True, bidirectional=True)
@@ -206,7 +209,7 @@ class Decoder(nn.Module):
         return spectrum
 
     def centre(self, theta: Tensor, spectrum: Tensor) -> None:
-        """Start from the mean: put that of `spectrum` [N, 240] less the decoded `theta` [N, 5] into the last bias."""
+        """Start from the mean: put that of `spectrum` [N, bins] less the decoded `theta` [N, 5] into the last bias."""
         self.linear[-1].bias += (spectrum - self(theta)).mean(dim=0)
 
     def _dense(self, x: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor
 from xspecnf.companions import ENDINGS
 from xspecnf.errors import InputError, XspecnfError
 from xspecnf.features import features
+from xspecnf.grid import NICER
 from xspecnf.observation import Observation, read_observation
 from xspecnf.ogip import read_spectrum
 from xspecnf.response import Response
@@ -58,7 +59,8 @@ class RealFiles:
 
     def _read_one(self, path: Path, systematic: float | None, reference: Response | None) -> Observation:
         arf = self.arf_folder / Path(read_spectrum(path).ancrfile).name if self.arf_folder else None
-        return read_observation(path, rmf=self.rmf, arf=arf, systematic=systematic, reference=reference)
+        grid = reference.grid if reference else NICER
+        return read_observation(path, rmf=self.rmf, arf=arf, systematic=systematic, reference=reference, grid=grid)
 
 
 def _is_source(path: Path) -> bool:
@@ -69,7 +71,7 @@ def _is_source(path: Path) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class RealSet:
-    """N labelled spectra: spectrum (N, F, 240), labels (N, L, 5) in the unit cube, held_out (N,) bool."""
+    """N labelled spectra: spectrum (N, F, bins), labels (N, L, 5) in the unit cube, held_out (N,) bool."""
 
     spectrum: Tensor
     labels: Tensor

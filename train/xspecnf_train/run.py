@@ -1,7 +1,8 @@
 """`xspecnf train`: a configuration in, a run folder out.
 
-The folder holds config.toml (a copy), response.npz (the reference response on the grid), checkpoint.safetensors while
-it runs, and at its end weights.safetensors, curve.json and provenance.json, which is what `xspecnf export` reads.
+The folder holds config.toml (a copy), response.npz and instrument.json (the reference response, its grid and the
+background), checkpoint.safetensors while it runs, and at its end weights.safetensors, curve.json and provenance.json,
+which is what `xspecnf export` reads.
 """
 
 import datetime
@@ -20,11 +21,13 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from xspecnf.atomic import write_atomically
+from xspecnf.bundle import RESPONSE_FILE
 from xspecnf.errors import InputError
-from xspecnf.response import Response, load_response
+from xspecnf.response import Response
 from xspecnf_train.backend import TorchBackend
 from xspecnf_train.checkpoint import CHECKPOINT, Progress, load_checkpoint
 from xspecnf_train.config import RealConfig, StageConfig, TrainConfig
+from xspecnf_train.instrument import Instrument
 from xspecnf_train.labels import label_spectra
 from xspecnf_train.likelihood import Likelihood
 from xspecnf_train.loop import Task, Trainer
@@ -63,12 +66,13 @@ def train(
     if real and not settings.real_stage:
         raise InputError(f"{config}: has no table [real_stage]; add it (see nicer-bhb.toml), or leave --real out")
     _prepare(output, config, settings, resume)
-    response = _response(settings, config, output)
+    instrument = _instrument(settings, config, output)
+    response = instrument.response
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     networks = Networks(settings)
     report(f"simulating {settings.simulator.pool} noise-free spectra")
-    simulator = Simulator(settings.simulator, response, settings.seed)
+    simulator = Simulator(instrument.simulated_by(settings.simulator), response, settings.seed)
     _centre(networks, simulator, np.random.default_rng(settings.seed))
     trainer = Trainer(networks, output, settings.seed, report)
     if settings.start and not trainer.progress.stage:
@@ -202,20 +206,14 @@ def _changed(before: TrainConfig, now: TrainConfig, progress: Progress) -> list[
     return sorted(name for name in fixed if getattr(before, name) != getattr(now, name))
 
 
-def _response(settings: TrainConfig, config: Path, output: Path) -> Response:
-    """The reference response on the grid: the run's own copy, else made from the configuration's files."""
-    stored = output / "response.npz"
-    if not stored.exists():
-        rmf, arf = (settings.response.get(key) for key in ("rmf", "arf"))
-        if rmf is None:
-            raise InputError(
-                f'{config}: [response] names no rmf; give rmf = "..." and arf = "..." relative to the configuration'
-            )
-        response = load_response(config.parent / rmf, config.parent / arf if arf else None)
-        temporary = output / "response.part.npz"
-        response.save(temporary)
-        temporary.replace(stored)
-    return Response.load(stored)
+def _instrument(settings: TrainConfig, config: Path, output: Path) -> Instrument:
+    """The run's own copy, else made from the configuration's files."""
+    if not (output / RESPONSE_FILE).exists():
+        try:
+            Instrument.read(settings.instrument, config.parent).save(output)
+        except InputError as error:
+            raise InputError(f"{config}: {error}") from error
+    return Instrument.load(output)
 
 
 def _finish(output: Path, networks: Networks, trainer: Trainer, settings: TrainConfig, real: RealFiles | None) -> None:

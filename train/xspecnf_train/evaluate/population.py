@@ -7,13 +7,13 @@ because the posterior allows for them.
 """
 
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 
 from xspecnf.model import Model
 from xspecnf.verdict import Thresholds, significance
-from xspecnf_train.simulate import Batch, Simulator, SimulatorConfig
+from xspecnf_train.simulate import ARRAYS, Batch, Simulator, SimulatorConfig
 from xspecnf_train.tables import build
 
 COUNT_EDGES = np.array([1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 3e6, 1e7, 1.5e8])
@@ -76,13 +76,13 @@ def _with_signal(batch: Batch) -> Batch:
 
 def picked(batch: Batch, index: np.ndarray | slice) -> Batch:
     """The observations of a batch that `index` picks."""
-    return Batch(**{field.name: getattr(batch, field.name)[index] for field in fields(Batch)})
+    return replace(batch, **{name: getattr(batch, name)[index] for name in ARRAYS})
 
 
 def _taken(parts: list[Batch], spectra: int) -> Batch:
     """The first `spectra` observations of all parts together."""
-    columns = {field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Batch)}
-    return picked(Batch(**columns), slice(spectra))
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ARRAYS}
+    return picked(replace(parts[0], **columns), slice(spectra))
 
 
 def _simulator_config(model: Model) -> SimulatorConfig:
