@@ -13,6 +13,7 @@ import typer
 from xspecnf_cli.errors import FAILED, Debug, one_line, report, reported
 from xspecnf_cli.fit_table import fit_table
 from xspecnf_cli.help import RESULTS
+from xspecnf_cli.inputs import rows_of
 from xspecnf_cli.options import (
     Arf,
     Background,
@@ -22,6 +23,7 @@ from xspecnf_cli.options import (
     Quiet,
     ResponseOption,
     Rmf,
+    Row,
     Systematic,
 )
 from xspecnf_cli.outputs import Outputs
@@ -62,6 +64,7 @@ def fit(
     response: ResponseOption = None,
     background: Background = None,
     systematic: Systematic = None,
+    row: Row = None,
     output: Annotated[
         list[str] | None,
         typer.Option(
@@ -82,6 +85,7 @@ def fit(
       xspecnf fit obs.pha --profile 1 --profile 2.706
       xspecnf fit ni*.pha --systematic 0.015 --output "{stem}.xcm"
     """
+    observations = rows_of(observations, row)
     outputs = Outputs.parse(output or [], observations, check_suffix)
     deltas = tuple(profile or ())
     if not all(delta > 0 for delta in deltas):

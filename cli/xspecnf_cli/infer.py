@@ -11,6 +11,7 @@ from xspecnf_cli.errors import FAILED, Debug, reported
 from xspecnf_cli.executors import executor
 from xspecnf_cli.figures import Figures
 from xspecnf_cli.help import RESULTS
+from xspecnf_cli.inputs import rows_of
 from xspecnf_cli.options import (
     Arf,
     Background,
@@ -22,6 +23,7 @@ from xspecnf_cli.options import (
     Quiet,
     ResponseOption,
     Rmf,
+    Row,
     Samples,
     Scheduler,
     Seed,
@@ -47,6 +49,7 @@ def infer(
     response: ResponseOption = None,
     background: Background = None,
     systematic: Systematic = None,
+    row: Row = None,
     output: Annotated[
         list[str] | None,
         typer.Option(
@@ -93,6 +96,7 @@ def infer(
     """
     from xspecnf.formats import catalogue, check_suffix, needs_observation
 
+    observations = rows_of(observations, row)
     with reported(debug):
         outputs = Outputs.parse(output or [], observations, check_suffix)
         if table is not None:

@@ -25,6 +25,13 @@ def expanded(arguments: list[Path]) -> list[Path]:
     return [path for argument in arguments for path in _of(argument)]
 
 
+def rows_of(observations: list[Path], row: int | None) -> list[Path]:
+    """The observations with the row of each, as `obs.pha{3}`."""
+    from xspecnf.rows import with_row
+
+    return [with_row(path, row) for path in observations]
+
+
 def _of(argument: Path) -> list[Path]:
     text = str(argument)
     if text.startswith("@"):

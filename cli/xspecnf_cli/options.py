@@ -41,6 +41,10 @@ Observations = Annotated[
         callback=expanded,
     ),
 ]
+Row = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Row of a type II file, as OBS.pha{N} says too.", rich_help_panel=RESPONSE),
+]
 Observation = Annotated[Path, typer.Argument(metavar="OBS.pha", help="PHA spectrum, gzipped or not.")]
 ModelName = Annotated[
     str,

@@ -57,8 +57,12 @@ def refuse_shared(pattern: str, observations: Sequence[Path], option: str) -> No
 
 
 def target(pattern: str, observation: Path) -> Path:
-    """The file that `pattern` names for an observation."""
-    stem = observation.name
+    """The file that `pattern` names for an observation; the stem of a type II file's row 3 ends with _3."""
+    from xspecnf.rows import split_row
+
+    path, row = split_row(observation)
+    stem = path.name
     while Path(stem).suffix.lower() in _SUFFIXES:
         stem = Path(stem).stem
+    stem += f"_{row}" if row is not None else ""
     return Path(pattern.replace(STEM, stem))

@@ -12,7 +12,7 @@ from typing import Literal
 
 from xspecnf.errors import InputError
 from xspecnf.ogip import Spectrum, read_spectrum
-from xspecnf.rows import split_row
+from xspecnf.rows import split_row, with_row
 
 Kind = Literal["rmf", "arf", "background"]
 
@@ -75,7 +75,7 @@ def search(spectrum: Spectrum, kind: Kind, option: str | Path | None = None) -> 
 
 @dataclass(frozen=True)
 class Companions:
-    """A spectrum and the files that were read with it; None where there is none."""
+    """A spectrum, as `obs.pha{3}` if of many, and the files that were read with it; None where there is none."""
 
     spectrum: Path
     rmf: Path | None
@@ -92,7 +92,7 @@ def companions(
     """The files that :func:`xspecnf.read_observation` takes with the same arguments. Raises InputError likewise."""
     spectrum = read_spectrum(path)
     return Companions(
-        spectrum.path,
+        with_row(spectrum.path, spectrum.row),
         search(spectrum, "rmf", rmf).found,
         search(spectrum, "arf", arf).found,
         None if str(background).lower() == NO_BACKGROUND else search(spectrum, "background", background).found,

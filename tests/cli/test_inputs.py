@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
+from astropy.io import fits
 from typer.testing import Result
 
 from xspecnf_cli.inputs import expanded
@@ -65,3 +68,25 @@ def test_the_command_takes_a_folder_quietly(infer: Run, example: Path, tmp_path:
     assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
     assert len(list(tmp_path.glob("*.csv"))) == 2
     assert infer(tmp_path, "--quiet").exit_code == 2
+
+
+def test_a_row_by_option_or_by_braces(infer: Run, example: Path, tmp_path: Path) -> None:
+    with fits.open(example) as hdus:
+        table = hdus["SPECTRUM"]
+        rows = [
+            fits.Column("CHANNEL", "1501J", array=np.tile(table.data["CHANNEL"], (2, 1))),
+            fits.Column("COUNTS", "1501J", array=np.outer([1, 2], table.data["COUNTS"])),
+        ]
+        header = {name: table.header[name] for name in ("TELESCOP", "INSTRUME", "DETCHANS", "EXPOSURE")}
+    many = fits.BinTableHDU.from_columns(rows, name="SPECTRUM")
+    many.header.update(header)
+    path = tmp_path / "many.pha"
+    many.writeto(path)
+    options = ["--response", "bundle", "--json", "--samples", 5, "--no-refine", "--output", f"{tmp_path}/{{stem}}.csv"]
+    braces = infer(f"{path}{{1}}", f"{path}{{2}}", *options)
+    first, second = (json.loads(line) for line in braces.stdout.splitlines())
+    assert second["fit"]["counts"] == 2 * first["fit"]["counts"]
+    assert {target.name for target in tmp_path.glob("*.csv")} == {"many_1.csv", "many_2.csv"}
+    option = json.loads(infer(path, "--row", 2, *options).stdout)
+    assert option["parameters"] == second["parameters"]
+    assert "choose one, such as many.pha{1} or --row 1" in infer(path, *options).stderr
