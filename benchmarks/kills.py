@@ -1,13 +1,13 @@
-"""What kill -9 leaves: `OMP_NUM_THREADS=1 python benchmarks/kills.py EXAMPLES [--kills 50] [--only WORK...] [--seed 0]`.
+"""What kill -9 leaves: `OMP_NUM_THREADS=1 python benchmarks/kills.py EXAMPLES [--kills 50] [--only WORK...]`.
 
-A batch in one process, a batch in two, a training run and an export, each begun again and again and killed by SIGKILL at
-random moments between its start and its usual end. EXAMPLES is a folder of spectra with an ARF and an RMF, such as
+A batch in one process, a batch in two, a training run and an export, each begun again and again and killed by SIGKILL
+at random moments between its start and its usual end. EXAMPLES is a folder of spectra with an ARF and an RMF, such as
 examples/maxi_j1820. After every kill, each file on the disk but parts (.part), journals and an export's hidden folder
 must read as a whole. What was killed is run again on what is there, until it ends, by itself or, in one of eight cases,
 undisturbed; then every file must hold the same bytes as an undisturbed run's, but for the seconds that an .npz records.
 
-Prints a line a work: kills, at how many of them something was there to go on from, ends that were compared. Stops with
-an error where a file is torn or differs. Works are forked from this process, which has imported what they need.
+Prints a line a work: kills, how many runs found something to go on from, ends that were compared. Stops with an error
+where a file is torn or differs. Works are forked from this process, which has imported what they need.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from xspecnf.bundle import MANIFEST_FILE, load_bundle
 from xspecnf_cli.app import app
 
 FILES = 8
-CONFIG = Path(__file__).parents[1] / "train" / "xspecnf_train" / "configs" / "nicer-bhb.toml"
+CONFIG = Path(__file__).parents[1] / "train" / "xspecnf_train" / "configs" / "nicer-bhb-encoder.toml"
 SMALL = {"pool": 800, "epochs": 3, "steps": 2, "batch": 16, "transforms": 2, "hidden_features": 16}
 UNFINISHED = (".part", ".part.npz", ".journal")
 UNDISTURBED = 1 / 8
