@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from xspecnf import fitsfile
+from xspecnf import fitsfile, read_observation
 from xspecnf.errors import InputError
 from xspecnf.fitsfile import changed, content
 
@@ -41,6 +41,22 @@ def test_every_bit_of_the_table_is_covered_by_its_sums(tmp_path):
         assert what_changed(path) == "data"
     path.write_bytes(pristine.replace(b"100.0", b"900.0"))
     assert what_changed(path) == "header"
+
+
+@pytest.mark.parametrize("card", [("DATE", "{}"), ("HISTORY", "START PARAMETER list for niphasyserr_1.1 at {}")])
+@pytest.mark.parametrize(("time", "found"), [("1999-01-01T00:00:00", "data"), ("9999-01-01T00:00:00", "")])
+def test_sums_older_than_the_file_tell_nothing(tmp_path, card, time, found):
+    table = fits.BinTableHDU.from_columns([fits.Column("A", "I", array=np.arange(7))], name="TABLE")
+    table.header[card[0]] = card[1].format(time)
+    table.writeto(tmp_path / "a.fits", checksum=True)
+    pristine = (tmp_path / "a.fits").read_bytes()
+    (tmp_path / "a.fits").write_bytes(pristine.replace(np.arange(7, dtype=">i2").tobytes(), bytes(14)))
+    assert what_changed(tmp_path / "a.fits") == found
+
+
+def test_the_examples_sums_are_older_than_their_tools(example):
+    """nicerarf and niphasyserr left them behind; nothing of ours changed these files."""
+    assert read_observation(example).notes == ("no background file; the background is taken as zero",)
 
 
 def test_a_file_without_sums_is_unchanged(tmp_path):
