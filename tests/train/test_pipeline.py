@@ -34,23 +34,29 @@ def miniature(name: str, folder: Path) -> Path:
     return path
 
 
-@pytest.fixture(scope="module", params=["nicer-bhb", "paper"])
+STAGES = {"nicer-bhb": ["flow", "joint", "polish", "real"], "paper": ["rate", "decoder", "joint", "real"]}
+BEFORE = {"nicer-bhb": ["rate", "decoder"], "paper": []}
+"""Stages that the run it begins with went through in its place."""
+
+
+@pytest.fixture(scope="module", params=list(STAGES))
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp(request.param)
     return train(miniature(request.param, folder), folder / "run", real=RealFiles(EXAMPLES), report=lambda _: None)
 
 
 def test_a_run_leaves_what_the_export_reads(run: Path) -> None:
+    name = run.parent.name.rstrip("0123456789")
     assert {"config.toml", "response.npz", "weights.safetensors", "provenance.json"} <= {p.name for p in run.iterdir()}
     provenance = json.loads((run / "provenance.json").read_text())
-    assert provenance["stages"] == ["rate", "decoder", "joint", "real"]
+    assert provenance["stages"] == BEFORE[name] + STAGES[name]
     assert provenance["simulated_spectra_seen"] > 0
-    stages = [entry["stage"] for entry in json.loads((run / "curve.json").read_text())]
-    assert stages == ["rate", "rate", "decoder", "decoder", "joint", "joint", "real", "real"]
+    epochs = [entry["stage"] for entry in json.loads((run / "curve.json").read_text())]
+    assert epochs == [stage for stage in STAGES[name] for _ in range(SMALL["epochs"])]
 
 
 def test_a_run_begins_with_what_the_other_run_learnt(tmp_path: Path) -> None:
-    config = miniature("nicer-bhb-fast", tmp_path)
+    config = miniature("nicer-bhb", tmp_path)
     with pytest.raises(KeyboardInterrupt):
         train(config, tmp_path / "run", report=_stop_at("flow 2/2"))
     before = load_file(tmp_path / "run" / "start" / "weights.safetensors")
@@ -70,7 +76,7 @@ def test_a_run_begins_with_what_the_other_run_learnt(tmp_path: Path) -> None:
 
 
 def test_a_start_of_other_sizes_is_refused(tmp_path: Path) -> None:
-    config = miniature("nicer-bhb-fast", tmp_path)
+    config = miniature("nicer-bhb", tmp_path)
     config.write_text(config.read_text().replace("width = 384", "width = 32"))
     with pytest.raises(xspecnf.XspecnfError, match="start: its encoder, decoder and rate network are of other sizes"):
         train(config, tmp_path / "run", report=lambda _: None)
@@ -91,7 +97,7 @@ def test_the_bundle_answers_for_a_real_spectrum(run: Path, tmp_path: Path, monke
 
 
 def test_a_killed_run_ends_where_an_undisturbed_one_does(tmp_path: Path) -> None:
-    config = miniature("nicer-bhb", tmp_path)
+    config = miniature("nicer-bhb-encoder", tmp_path)
     whole = train(config, tmp_path / "whole", report=lambda _: None)
     stopped = tmp_path / "stopped"
     with pytest.raises(KeyboardInterrupt):
@@ -102,7 +108,7 @@ def test_a_killed_run_ends_where_an_undisturbed_one_does(tmp_path: Path) -> None
 
 
 def test_another_configuration_cannot_take_over_a_run(tmp_path: Path) -> None:
-    config = miniature("nicer-bhb", tmp_path)
+    config = miniature("nicer-bhb-encoder", tmp_path)
     with pytest.raises(KeyboardInterrupt):
         train(config, tmp_path / "run", report=_stop_at("rate 1/2"))
     config.write_text(config.read_text().replace("seed = ", "seed = 1"))
@@ -127,7 +133,7 @@ def test_stage_three_is_added_to_a_finished_run_and_then_fixed(tmp_path: Path) -
 
 
 def test_polishing_is_added_to_a_finished_run_and_then_fixed(tmp_path: Path) -> None:
-    config, run = miniature("nicer-bhb", tmp_path), tmp_path / "run"
+    config, run = miniature("nicer-bhb-encoder", tmp_path), tmp_path / "run"
     train(config, run, report=lambda _: None)
     joint = re.search(r"\[joint_stage\][^\[]*", config.read_text())
     assert joint
