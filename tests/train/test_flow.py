@@ -97,6 +97,18 @@ def test_spline_survives_huge_logits(spline: Callable[[Tensor, Tensor, float], t
     assert log_slope.isfinite().all()
 
 
+@pytest.mark.parametrize("spline", [rational_quadratic, inverse_rational_quadratic])
+def test_spline_has_a_slope_at_its_knots(spline: Callable[[Tensor, Tensor, float], tuple[Tensor, Tensor]]) -> None:
+    """In float32 a value at a knot may be rounded out of its bin, where the formula's slope may be negative."""
+    axis = 0 if spline is rational_quadratic else 1
+    parameters = 60 * normal(20_000, 1, 23).float()
+    sizes = parameters[..., 8 * axis : 8 * axis + 8].softmax(dim=-1)
+    knots = (10 * (0.001 + 0.992 * sizes).cumsum(dim=-1) - 5)[..., 3]
+    y, log_slope = spline(knots, parameters, 5.0)
+    assert y.isfinite().all()
+    assert log_slope.isfinite().all()
+
+
 def test_gaussian_head_whitens_and_inverts() -> None:
     head = ConditionalGaussian(CONTEXT, 8).double()
     x, context = normal(100, 5), contexts(100)

@@ -41,7 +41,7 @@ def rational_quadratic(x: Tensor, parameters: Tensor, bound: float) -> tuple[Ten
     slope, next_slope = _slopes(parameters[..., 2 * bins :], index)
 
     delta = height / width
-    t = (inside - left) / width
+    t = ((inside - left) / width).clamp(0, 1)  # rounding may leave the bin, and the logarithm with it
     p = t * (1 - t)
     denominator = delta + (slope + next_slope - 2 * delta) * p
     y = bottom + height * (delta * t * t + slope * p) / denominator
@@ -58,11 +58,11 @@ def inverse_rational_quadratic(y: Tensor, parameters: Tensor, bound: float) -> t
     slope, next_slope = _slopes(parameters[..., 2 * bins :], index)
 
     delta = height / width
-    q = (inside - bottom) / height
+    q = ((inside - bottom) / height).clamp(0, 1)
     s = slope + next_slope - 2 * delta
     b, g = slope - q * s, 2 * delta * q
     r = ((b - g).square() + g * (2 * delta - g)).sqrt()
-    t = g / (b + r)
+    t = (g / (b + r)).clamp(0, 1)
     return left + t * width + (y - inside), ((delta + s * t * (1 - t)) / (delta * r)).log()
 
 
