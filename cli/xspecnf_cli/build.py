@@ -12,6 +12,7 @@ import typer
 
 from xspecnf_cli.errors import FAILED, Debug, reported
 from xspecnf_cli.options import RealArfs, RealFolder, RealRmf
+from xspecnf_cli.progress import stages
 
 
 def train(
@@ -32,18 +33,19 @@ def train(
       xspecnf train nicer-bhb.toml --output runs/nicer-bhb
       xspecnf train nicer-bhb.toml --output runs/mine --real my-spectra
     """
-    with reported(debug), needs_extra("train"):
+    with reported(debug), needs_extra("train"), stages() as step:
         from xspecnf_train.real import RealFiles
         from xspecnf_train.run import train as run
 
         spectra = RealFiles(real, real_rmf, real_arfs) if real else None
-        run(config, output, resume=resume, real=spectra, report=partial(typer.echo, err=True))
+        run(config, output, resume=resume, real=spectra, report=partial(typer.echo, err=True), step=step)
 
 
 def export(
     run: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder of a finished training run.")],
     output: Annotated[Path, typer.Option(help="Folder of the bundle to write.")],
     name: Annotated[str | None, typer.Option(help="The bundle's name; by default that of its folder.")] = None,
+    coreml: Annotated[bool, typer.Option("--coreml/--no-coreml", help="Write packages for Apple's CoreML too.")] = True,
     debug: Debug = False,
 ) -> None:
     """Export a training run as a model bundle, verified.
@@ -55,7 +57,7 @@ def export(
     with reported(debug), needs_extra("export"):
         from xspecnf_export import export as write
 
-        write(run, output, name)
+        write(run, output, name, coreml)
     typer.echo(f"wrote {output}", err=True)
 
 

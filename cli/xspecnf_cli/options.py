@@ -13,11 +13,16 @@ from xspecnf_cli.inputs import expanded
 
 
 class Provider(StrEnum):
-    """Where the networks run."""
+    """Where the networks run: `xspecnf.backends.base.Place`, and auto."""
 
     auto = "auto"
     cpu = "cpu"
     cuda = "cuda"
+    coreml = "coreml"
+    coreml_cpu = "coreml-cpu"
+    coreml_gpu = "coreml-gpu"
+    coreml_ne = "coreml-ne"
+    ort_coreml = "ort-coreml"
 
 
 class ResponseSource(StrEnum):
@@ -36,7 +41,7 @@ def model_names(incomplete: str) -> list[str]:
 Observations = Annotated[
     list[Path],
     typer.Argument(
-        metavar="OBS.pha...",
+        metavar="OBS.pha",
         help="PHA spectra, gzipped or not; folders of them; patterns in quotes; @list.txt.",
         callback=expanded,
     ),

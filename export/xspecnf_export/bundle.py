@@ -19,8 +19,10 @@ from xspecnf.features import FEATURES
 from xspecnf.lock import lock
 from xspecnf.parameters import BHB_PARAMETERS
 from xspecnf_export.card import model_card
+from xspecnf_export.coreml import write_packages
 from xspecnf_export.novelty import learn_novelty
 from xspecnf_export.onnx import GRAPHS, write_graphs
+from xspecnf_export.reference import write_golden
 from xspecnf_export.verify import verify
 from xspecnf_train.config import TrainConfig
 from xspecnf_train.instrument import Instrument
@@ -33,13 +35,15 @@ PHYSICS = {
     "kT_e_unit": "keV",
     "reflection_fraction": 0.0,
 }
+ABOUT = {"author": "The xspecnf developers", "license": "BSD-3-Clause"}
 PRIOR = "uniform over the unit cube of the parameters' scaled bounds"
 
 
-def export(run: Path, bundle: Path, name: str | None = None) -> Path:
+def export(run: Path, bundle: Path, name: str | None = None, coreml: bool = True) -> Path:
     """Write the finished training `run` as the folder `bundle`, verified against the trained networks; returns it.
 
-    name: of the bundle, by default that of its folder. An existing bundle of that path is replaced.
+    name: of the bundle, by default that of its folder. An existing bundle of that path is replaced. coreml: also
+    write the packages for Apple's CoreML, which takes most of the time.
     Raises InputError for a run that cannot be read and BundleError for a folder that is no bundle, or graphs that
     disagree.
     """
@@ -51,7 +55,7 @@ def export(run: Path, bundle: Path, name: str | None = None) -> Path:
     with _scratch(bundle) as scratch:
         draft = scratch / "new"
         draft.mkdir(parents=True)
-        _write(draft, run, config, networks, name or bundle.name)
+        _write(draft, run, config, networks, name or bundle.name, coreml)
         load_bundle(draft)
         if bundle.exists():
             bundle.rename(scratch / "old")
@@ -96,12 +100,13 @@ def _refuse_to_replace(bundle: Path) -> None:
         raise BundleError(f"{bundle}: exists and is no bundle; give --output another folder, or remove this one")
 
 
-def _write(folder: Path, run: Path, config: TrainConfig, networks: Networks, name: str) -> None:
+def _write(folder: Path, run: Path, config: TrainConfig, networks: Networks, name: str, coreml: bool) -> None:
     """All files of the bundle, the manifest last, since it holds the checksums of the others."""
     instrument = Instrument.load(run)
     response = instrument.response
     config = replace(config, simulator=instrument.simulated_by(config.simulator))
     write_graphs(networks, folder)
+    write_golden(networks, folder)
     manifest: dict[str, Any] = {
         "schema": SCHEMA,
         "name": name,
@@ -117,12 +122,14 @@ def _write(folder: Path, run: Path, config: TrainConfig, networks: Networks, nam
         "provenance": _read_json(run / "provenance.json") | {"configuration": asdict(config)},
         "metrics": _measured(run),
         "verification": asdict(verify(networks, folder)),
+        "coreml": write_packages(networks, folder, ABOUT | {"version": config.version}) if coreml else {},
     }
     shutil.copyfile(run / RESPONSE_FILE, folder / RESPONSE_FILE)
     novelty = learn_novelty(folder / "encoder.onnx", config.simulator, response, config.seed)
     novelty.save(folder / NOVELTY_FILE)
     (folder / "README.md").write_text(model_card(manifest), encoding="utf-8")
-    manifest["files"] = {path.name: sha256(path) for path in sorted(folder.iterdir())}
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    manifest["files"] = {path.relative_to(folder).as_posix(): sha256(path) for path in files}
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 

@@ -20,7 +20,7 @@ def model_card(manifest: Mapping[str, Any]) -> str:
         f"## Model and prior\n\n{_physics(manifest['physics'])}\n\n{_parameters(manifest)}",
         f"## Measured\n\n{_metrics(manifest['metrics'])}\n",
         f"## Training\n\n{_tree(_without(manifest['provenance'], 'configuration')) or 'Not recorded.'}\n",
-        f"## Graphs against the trained networks (float64)\n\n{_verification(manifest['verification'])}",
+        f"## Graphs against the trained networks (float64)\n\n{_verification(manifest)}",
         f"## What it cannot do\n\n{LIMITS}",
     ]
     return "\n".join(sections)
@@ -41,13 +41,14 @@ def _parameters(manifest: Mapping[str, Any]) -> str:
     return table(("parameter", "XSPEC", "unit", "range", "prior"), rows)
 
 
-def _verification(verification: Mapping[str, Any]) -> str:
-    rows = [
-        (name, *(f"{d[key]:.1e}" for key in ("median", "p999", "largest")))
-        for name, d in verification.items()
-        if isinstance(d, Mapping)
-    ]
-    return table(("quantity", "median", "99.9 %", "largest"), rows) + f"\n{verification['inputs']} samples compared.\n"
+def _verification(manifest: Mapping[str, Any]) -> str:
+    compared = dict(manifest["verification"])
+    inputs = compared.pop("inputs")
+    for name, precision in manifest["coreml"].items():
+        compared[f"CoreML {name}, its program"] = precision["program"]
+        compared[f"CoreML {name}, in float32"] = precision["single"]
+    rows = [(name, *(f"{d[key]:.1e}" for key in ("median", "p999", "largest"))) for name, d in compared.items()]
+    return table(("quantity", "median", "99.9 %", "largest"), rows) + f"\n{inputs} samples compared.\n"
 
 
 def _metrics(metrics: Mapping[str, Any]) -> str:

@@ -77,7 +77,7 @@ def verify(networks: Networks, folder: Path, seed: int = 0) -> Verification:
     """
     reference = copy.deepcopy(networks).double().eval().requires_grad_(False)
     generator = torch.Generator().manual_seed(seed)
-    spectrum = _spectra(networks, generator)
+    spectrum = spectra_like_training(networks, SPECTRA, generator)
     context = reference.encoder(spectrum.double())
     theta = torch.rand(SPECTRA * SAMPLES // 10, 5, generator=generator)
     scale = context.std(dim=0).clamp(min=1)
@@ -104,10 +104,10 @@ def run_graph(path: Path, inputs: Mapping[str, Tensor]) -> list[np.ndarray]:
     return session.run(None, {name: tensor.numpy() for name, tensor in inputs.items()})  # type: ignore[return-value]
 
 
-def _spectra(networks: Networks, generator: torch.Generator) -> Tensor:
+def spectra_like_training(networks: Networks, size: int, generator: torch.Generator) -> Tensor:
     """Inputs [B, F, bins] with the encoder's training means and scatters; constant channels stay constant."""
     encoder = networks.encoder
-    noise = torch.randn(SPECTRA, *encoder.mean.shape, generator=generator)
+    noise = torch.randn(size, *encoder.mean.shape, generator=generator)
     noise[:, encoder.config.constants] = noise[:, encoder.config.constants, :1]
     return encoder.mean + encoder.scale * noise
 

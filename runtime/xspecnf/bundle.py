@@ -32,6 +32,7 @@ GRAPHS = ("encoder", "flow", "decoder")
 RESPONSE_FILE = "response.npz"
 NOVELTY_FILE = "novelty.npz"
 MANIFEST_FILE = "manifest.json"
+PACKAGE = ".mlpackage"
 SHIPPED = "xspecnf_models"
 
 LARGEST_MANIFEST, LARGEST_FILE = 2**20, 64 * 2**20
@@ -92,6 +93,24 @@ class Bundle:
         """The file of one of the GRAPHS."""
         return self.path / f"{name}.onnx"
 
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Those of the GRAPHS that come as packages for CoreML too."""
+        return tuple(graph for graph in GRAPHS if any(name.startswith(f"{graph}{PACKAGE}/") for name in self.files))
+
+    def package(self, graph: str) -> Path:
+        """The folder of one graph's package for CoreML, its files checked now: loading leaves out what few need.
+
+        Raises:
+            BundleError: there is none, or it is damaged.
+        """
+        if graph not in self.packages:
+            raise BundleError(f"{self.path}: has no {graph}{PACKAGE}; export the bundle again, or use --provider cpu")
+        for name, digest in self.files.items():
+            if name.startswith(f"{graph}{PACKAGE}/"):
+                _checked(self.path / name, digest)
+        return self.path / f"{graph}{PACKAGE}"
+
     @cached_property
     def reference_response(self) -> Response:
         """The instrument's response on the grid, for spectra that come without one. Read when first asked for.
@@ -119,6 +138,8 @@ _UPDATE = "install the version of xspecnf that the bundle was exported with, or 
 def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> Bundle:
     """Load a shipped bundle by name or any bundle by the path of its folder, and check every file's sha256.
 
+    Packages for CoreML are checked by :meth:`Bundle.package`.
+
     Raises:
         BundleError: there is no such bundle, or it is damaged, incomplete, of an unknown schema or not to be trusted.
     """
@@ -126,7 +147,8 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> Bundle:
     bundle = _from_manifest(folder, _read_manifest(folder))
     # What ships came with this program: whoever could alter its graphs could alter the program too.
     strangers = set() if folder in shipped_bundles().values() else {f"{graph}.onnx" for graph in GRAPHS}
-    for name, digest in bundle.files.items():
+    loaded = (item for item in bundle.files.items() if PACKAGE not in item[0])
+    for name, digest in loaded:
         content = _checked(folder / name, digest)
         if name in strangers:
             check_graph(folder / name, content)

@@ -19,7 +19,8 @@ from xspecnf import physics
 from xspecnf.adaptive import PILOT, refine_draws
 from xspecnf.backends import Backend
 from xspecnf.backends.base import Float32
-from xspecnf.backends.onnx import OnnxBackend, ProviderName
+from xspecnf.backends.opening import open_backend
+from xspecnf.backends.providers import ProviderName
 from xspecnf.batch import WINDOW, Failure, Job, check_draw, check_good, run_all
 from xspecnf.bestfit import BestFit, fit
 from xspecnf.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
@@ -269,4 +270,4 @@ def load_model(name_or_path: str | Path = DEFAULT_BUNDLE, provider: ProviderName
         ProviderError: the provider asked for is not available.
     """
     bundle = load_bundle(name_or_path)
-    return Model(bundle, OnnxBackend(bundle, provider))
+    return Model(bundle, open_backend(bundle, provider))

@@ -1,22 +1,29 @@
-"""Does a loaded model work here? Run its graphs on inputs whose answers are known in kind."""
+"""Does a loaded model work here? Run its graphs on inputs whose answers are known, in kind or to the digit."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from xspecnf.errors import BundleError
+from xspecnf.golden import check_golden
 from xspecnf.model import Model
 
 SAMPLES = 16
 
 
-def verify_graphs(model: Model) -> None:
-    """Run encoder, flow and decoder once, and with no sample at all.
+def verify_graphs(model: Model) -> dict[str, float]:
+    """Run encoder, flow and decoder once, with no sample at all, and on the bundle's golden inputs; check its packages.
+
+    Returns:
+        How far each output is off the golden one, see :func:`xspecnf.golden.check_golden`.
 
     Raises:
-        BundleError: a graph cannot run, or returns another shape or numbers that are not finite.
+        BundleError: a package is damaged, or a graph cannot run, or returns another shape, numbers that are not finite
+            or not the golden ones.
     """
     bundle, backend = model.bundle, model.backend
+    for graph in bundle.packages:
+        bundle.package(graph)
     spectrum = np.zeros((2, len(bundle.inputs), bundle.grid.bins), dtype=np.float32)
     context = backend.encode(spectrum)
     noise = np.random.default_rng(0).standard_normal((2, SAMPLES, 5), dtype=np.float32)
@@ -28,6 +35,7 @@ def verify_graphs(model: Model) -> None:
     _expect(bundle.name, "log_prob", log_prob, (2, SAMPLES))
     _expect(bundle.name, "spectrum", decoded, (3, bundle.grid.bins))
     _expect(bundle.name, "theta of no sample", empty, (2, 0, 5))
+    return check_golden(bundle, backend)
 
 
 def _expect(bundle: str, tensor: str, values: np.ndarray, shape: tuple[int, ...]) -> None:

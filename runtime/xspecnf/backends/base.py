@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 Float32 = NDArray[np.float32]
-Place = Literal["cpu", "cuda"]
+Place = Literal["cpu", "cuda", "ort-coreml", "coreml", "coreml-cpu", "coreml-gpu", "coreml-ne"]
+
+TENSORS = {
+    "encoder": (["spectrum"], ["context"]),
+    "flow": (["context", "noise"], ["theta", "log_prob"]),
+    "decoder": (["theta"], ["spectrum"]),
+}
+"""Inputs and outputs of each graph."""
 
 
 class Backend(Protocol):

@@ -13,19 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xspecnf.backends.base import Float32, Place
-from xspecnf.backends.providers import CPU, CUDA, ProviderName, choose_provider
+from xspecnf.backends.base import TENSORS, Float32, Place
+from xspecnf.backends.providers import COREML, CPU, CUDA, ProviderName, choose_provider
 from xspecnf.bundle import Bundle
 from xspecnf.errors import BundleError, ProviderError
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-_TENSORS = {
-    "encoder": (["spectrum"], ["context"]),
-    "flow": (["context", "noise"], ["theta", "log_prob"]),
-    "decoder": (["theta"], ["spectrum"]),
-}
+_WANTED = {"cuda": [CUDA, CPU], "ort-coreml": [COREML, CPU]}
+"""What onnxruntime tries in turn, node by node."""
 
 
 class OnnxBackend:
@@ -33,14 +30,14 @@ class OnnxBackend:
 
     Args:
         bundle: the bundle whose graphs run.
-        provider: "cpu", "cuda", or "auto": CUDA where onnxruntime can start it, else the CPU.
+        provider: "cpu", "cuda", "ort-coreml", or "auto": CUDA where onnxruntime can start it, else the CPU.
 
     Raises:
-        ProviderError: "cuda" was asked for and onnxruntime has none, or cannot start it.
+        ProviderError: the one asked for is not in this onnxruntime, or cannot start.
     """
 
     def __init__(self, bundle: Bundle, provider: ProviderName = "auto") -> None:
-        self._paths = {name: bundle.graph(name) for name in _TENSORS}
+        self._paths = {name: bundle.graph(name) for name in TENSORS}
         self.provider: Place = choose_provider(provider, self._paths["encoder"])
         self._sessions: dict[str, InferenceSession] = {}
         self._lock = Lock()
@@ -84,18 +81,18 @@ def _open_session(path: Path, provider: str, optimise: bool) -> InferenceSession
     options.log_severity_level = 3
     levels = onnxruntime.GraphOptimizationLevel
     options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimise else levels.ORT_DISABLE_ALL
-    wanted = [CUDA, CPU] if provider == "cuda" else [CPU]
+    wanted = _WANTED.get(provider, [CPU])
     try:
         session = onnxruntime.InferenceSession(os.fspath(path), options, providers=wanted)
     except Exception as error:  # onnxruntime's own exceptions share no public base class
         raise BundleError(f"{path}: onnxruntime cannot load this graph ({_first_line(error)})") from error
     if session.get_providers()[0] != wanted[0]:
-        raise ProviderError("provider cuda: onnxruntime found no usable CUDA device or library; use --provider cpu")
+        raise ProviderError(f"provider {provider}: onnxruntime finds no device or library for it; use --provider cpu")
     return session
 
 
 def _check_tensors(path: Path, graph: str, session: InferenceSession) -> None:
-    inputs, outputs = _TENSORS[graph]
+    inputs, outputs = TENSORS[graph]
     found_inputs = [tensor.name for tensor in session.get_inputs()]
     found_outputs = [tensor.name for tensor in session.get_outputs()]
     if set(inputs) != set(found_inputs) or not set(outputs) <= set(found_outputs):

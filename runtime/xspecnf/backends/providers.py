@@ -1,4 +1,6 @@
-"""Where the graphs run: the CPU, or a GPU where onnxruntime was built for CUDA and finds it."""
+"""Where onnxruntime runs the graphs: the CPU, a GPU where it was built for CUDA and finds it, or CoreML by its own
+provider.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,9 @@ from typing import Literal
 from xspecnf.backends.base import Place
 from xspecnf.errors import ProviderError
 
-ProviderName = Literal["auto", "cpu", "cuda"]
+ProviderName = Literal["auto"] | Place
 
-CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+CPU, CUDA, COREML = "CPUExecutionProvider", "CUDAExecutionProvider", "CoreMLExecutionProvider"
 _SILENT, _WARNINGS = 4, 2
 
 
@@ -21,13 +23,19 @@ def choose_provider(provider: ProviderName, graph: Path) -> Place:
     """Resolve "auto": CUDA where it starts, else the CPU. graph: any of the bundle's, to try it on.
 
     Raises:
-        ProviderError: "cuda" was asked for and onnxruntime has none, or cannot start it.
+        ProviderError: "cuda" or "ort-coreml" was asked for and onnxruntime has none, or cannot start it.
     """
     if provider == "cpu":
         return "cpu"
     import onnxruntime
 
     available = onnxruntime.get_available_providers()
+    if provider == "ort-coreml":
+        if COREML not in available:
+            raise ProviderError(
+                f"provider ort-coreml: this onnxruntime offers only {', '.join(available)}; use --provider cpu"
+            )
+        return "ort-coreml"
     if CUDA in available and _cuda_starts(graph):
         return "cuda"
     if provider == "auto":
