@@ -144,7 +144,9 @@ class TrainConfig:
 
         Raises InputError that names the section and the setting that is wrong.
         """
-        instrument = _instrument(tables.get("instrument", {}))
+        if "response" in tables:
+            raise InputError("the table [response] is called [instrument] now; rename it")
+        instrument = _instrument(_section(tables, "instrument")) if "instrument" in tables else InstrumentConfig()
         inputs = {
             "bins": instrument.bins,
             "channels": len(FEATURES),
