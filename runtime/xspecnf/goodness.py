@@ -54,9 +54,9 @@ class Assessed:
 
 @dataclass(frozen=True)
 class First:
-    """What the exact physics says of the network's first draws: expected counts (E, 240), and the predictive check."""
+    """What the exact physics says of the network's first draws: fit statistics (E,), and the predictive check."""
 
-    counts: NDArray[np.floating[Any]]
+    statistics: NDArray[np.floating[Any]]
     check: PredictiveCheck | None
 
 
@@ -64,16 +64,17 @@ def look_at(target: Target, draws: Draws, rng: np.random.Generator) -> First:
     """Look at EVALUATED of the network's draws, or as many as there are."""
     u = draws.u[:EVALUATED]
     counts = target.expected_counts(from_unit(u, target.parameters).astype(np.float32))
-    return First(counts, check_draws(target, u, counts, draws.log_q[:EVALUATED], rng))
+    return First(fit_statistic(counts, target.obs), check_draws(target, u, counts, draws.log_q[:EVALUATED], rng))
 
 
 def assess_draws(target: Target, draws: Draws, first: First) -> Assessed:
     """The network's draws, of which the first were looked at."""
     theta = from_unit(draws.u, target.parameters)
     weights = np.full(len(theta), 1 / len(theta))
-    middle = median(theta, weights)[None]
-    counts = np.vstack([target.expected_counts(middle.astype(np.float32)), first.counts])
-    fit = goodness(np.vstack([middle, theta[: len(first.counts)]]), counts, target.obs)
+    middle = np.median(theta, axis=0, keepdims=True)
+    statistic = fit_statistic(target.expected_counts(middle.astype(np.float32)), target.obs)
+    values = np.concatenate([statistic, first.statistics])
+    fit = goodness(np.vstack([middle, theta[: len(first.statistics)]]), values, target.obs)
     return Assessed(theta, draws.log_q, weights, fit, first.check)
 
 
@@ -83,7 +84,7 @@ def assess_refined(target: Target, refined: Refined, rng: np.random.Generator) -
     theta = from_unit(samples.points.u, target.parameters)
     middle, best = median(theta, weights)[None], samples.likeliest(EVALUATED)
     counts = np.vstack([target.expected_counts(middle.astype(np.float32)), samples.points.counts[best]])
-    fit = goodness(np.vstack([middle, theta[best]]), counts, target.obs)
+    fit = goodness(np.vstack([middle, theta[best]]), fit_statistic(counts, target.obs), target.obs)
     check = predictive_check(samples.points.counts, weights, target.obs, rng)
     return Assessed(theta, samples.log_q, weights, fit, check, refined)
 
@@ -93,12 +94,8 @@ def median(theta: Float64, weights: Float64) -> Float64:
     return np.array([quantiles(column, weights, np.array([0.5]))[0] for column in theta.T])
 
 
-def goodness(theta: Float64, model_counts: NDArray[np.floating[Any]], obs: Observation) -> Fit:
-    """The statistic of the first of some parameters theta (E, 5), and the best of all.
-
-    model_counts: (E, 240) their expected counts.
-    """
-    values = fit_statistic(model_counts, obs)
+def goodness(theta: Float64, values: NDArray[np.floating[Any]], obs: Observation) -> Fit:
+    """The statistic of the first of some parameters theta (E, 5), and the best of all `values` (E,)."""
     best = int(np.nanargmin(values)) if np.any(np.isfinite(values)) else 0
     bins = int(obs.good.sum())
     return Fit(

@@ -11,7 +11,9 @@ the parameters and drops the rest, a line for instance. That is what :mod:`xspec
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -66,8 +68,13 @@ class Novelty:
 
     def distance(self, context: NDArray[np.floating[Any]]) -> float:
         """Of a context (C,) from the nearest of the sample, in standard deviations of the training contexts."""
-        away = self.sample - self.whitening @ (context - self.mean)
-        return float(np.sqrt(np.einsum("nc,nc->n", away, away).min()))
+        z = self.whitening @ (context - self.mean)
+        squared = self._squares - 2 * (self.sample @ z)
+        return math.sqrt(max(float(squared.min() + z @ z), 0.0))
+
+    @cached_property
+    def _squares(self) -> NDArray[np.float32]:
+        return np.einsum("nc,nc->n", self.sample, self.sample, dtype=np.float32)
 
     def p_value(self, context: NDArray[np.floating[Any]]) -> float:
         """Share of training-like spectra at least as far from the sample as a context (C,); 1/(M + 1) at least."""
@@ -76,7 +83,7 @@ class Novelty:
 
     def save(self, path: Path) -> None:
         """Write an .npz."""
-        np.savez_compressed(path, **vars(self))
+        np.savez_compressed(path, **{field.name: getattr(self, field.name) for field in fields(self)})
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -128,7 +128,7 @@ def test_refining_weighs_by_the_exact_likelihood(
 
 def test_the_truth_fits(synthetic: Observation) -> None:
     """The statistic at the parameters that made the counts is that of 240 Poisson bins."""
-    fit = goodness(TRUTH, physics.expected_counts(TRUTH, synthetic), synthetic)
+    fit = goodness(TRUTH, fit_statistic(physics.expected_counts(TRUTH, synthetic), synthetic), synthetic)
     assert fit.value == pytest.approx(240, abs=5 * np.sqrt(2 * 240))
     assert fit.value == fit.best
     assert (fit.bins, fit.dof, fit.counts) == (240, 235, int(synthetic.counts.sum()))
