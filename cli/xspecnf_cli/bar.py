@@ -5,10 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 from xspecnf_cli.progress import DELAY
@@ -35,8 +42,8 @@ class LateProgress(Progress):
 
 
 @contextmanager
-def bar(total: int, what: str) -> Iterator[Callable[[], None]]:
-    """Draw a bar until the block ends; it leaves no trace."""
+def bars() -> Iterator[Callable[[str, int, int], None]]:
+    """Draw a bar for the stage under way until the block ends, as :func:`xspecnf_cli.progress.stages` has it."""
     console = terminal() if sys.stdout.isatty() else Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     drawn = LateProgress(
@@ -47,6 +54,13 @@ def bar(total: int, what: str) -> Iterator[Callable[[], None]]:
         redirect_stdout=sys.stdout.isatty(),
         redirect_stderr=sys.stderr.isatty(),
     )
+
+    def step(stage: str, done: int, total: int) -> None:
+        if [task.description for task in drawn.tasks] != [stage]:
+            for task in drawn.tasks:
+                drawn.remove_task(task.id)
+            drawn.add_task(stage, total=total, completed=done)
+        drawn.update(drawn.task_ids[0], completed=done)
+
     with drawn:
-        task = drawn.add_task(what, total=total)
-        yield partial(drawn.advance, task)
+        yield step

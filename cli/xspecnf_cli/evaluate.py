@@ -14,6 +14,7 @@ from xspecnf_cli.build import needs_extra
 from xspecnf_cli.errors import Debug, reported
 from xspecnf_cli.help import REAL, RESULTS, RUNNING
 from xspecnf_cli.options import RealArfs, RealFolder, RealRmf, model_names
+from xspecnf_cli.progress import on_terminal, stages
 
 if TYPE_CHECKING:
     from xspecnf_train.evaluate import Sizes
@@ -98,7 +99,8 @@ def _measured(
     model = load_model(bundle)
     report = partial(typer.echo, err=True)
     real = files.read(systematic, model.reference_response, report) if files else ()
-    return measure(model, sizes, seed, real, workers, report)
+    with stages() as step:  # a bar says more than lines, where it can be drawn
+        return measure(model, sizes, seed, real, workers, (lambda _: None) if on_terminal() else report, step)
 
 
 def _show(figures: dict[str, Any], as_json: bool) -> None:

@@ -1,10 +1,11 @@
-"""A bar with rate and time left, on a terminal, for work that takes longer than DELAY."""
+"""Bars with rate and time left, on a terminal, for work that takes longer than DELAY."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 
 DELAY = 2.0
 """Seconds before a bar appears."""
@@ -12,14 +13,31 @@ DELAY = 2.0
 
 @contextmanager
 def progress(total: int, what: str) -> Iterator[Callable[[], None]]:
-    """Yield what is to be called after each of `total` steps; without a terminal, or for one step, it does nothing.
-
-    The bar is drawn where results are printed if that is a terminal, so that it stays below them, else on stderr.
-    """
-    if total < 2 or not (sys.stdout.isatty() or sys.stderr.isatty()):
+    """Yield what is to be called after each of `total` steps; for one step there is no bar."""
+    if total < 2:
         yield lambda: None
         return
-    from xspecnf_cli.bar import bar
+    with stages() as step:
+        step(what, 0, total)
+        done = count(1)
+        yield lambda: step(what, next(done), total)
 
-    with bar(total, what) as advance:
-        yield advance
+
+@contextmanager
+def stages() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield what is to be told (stage, steps done, of how many); without a terminal it does nothing.
+
+    Bars are drawn where results are printed if that is a terminal, so that they stay below them, else on stderr.
+    """
+    if not on_terminal():
+        yield lambda stage, done, total: None
+        return
+    from xspecnf_cli.bar import bars
+
+    with bars() as step:
+        yield step
+
+
+def on_terminal() -> bool:
+    """Whether there is one to draw on."""
+    return sys.stdout.isatty() or sys.stderr.isatty()

@@ -57,6 +57,7 @@ class Sheet:
             typer.echo(self.text())
             return
         from rich import box
+        from rich.console import Group
         from rich.padding import Padding
         from rich.table import Table
         from rich.text import Text
@@ -65,10 +66,8 @@ class Sheet:
         table.columns[1].justify = "right"
         for row in self.rows:
             table.add_row(*map(Text, row))
-        out = terminal()
-        out.print(Text(self.title, "bold cyan"), table)
-        for line in self.lines:
-            out.print(Padding(Text(line.text, STYLES[line.tone]), (0, 0, 0, 2 * line.indent)))
+        lines = (Padding(Text(line.text, STYLES[line.tone]), (0, 0, 0, 2 * line.indent)) for line in self.lines)
+        terminal().print(Group(Text(self.title, "bold cyan"), table, *lines))
 
 
 @cache

@@ -70,8 +70,9 @@ def simulate(
 
     \b
     Example:
-      xspecnf simulate --output sim.pha --exposure 1000 --rmf nicer.rmf \\
-        --arf nicer.arf --nH 0.6 --Gamma 2.6 --FracSctr 0.03 --T_max 0.32 --norm 1e4
+      xspecnf simulate --output sim.pha --exposure 1000 \\
+        --rmf nicer.rmf --arf nicer.arf \\
+        --nH 0.6 --Gamma 2.6 --FracSctr 0.03 --T_max 0.32 --norm 1e4
     """
     if spectra > 1 and NUMBER not in output.name:
         raise typer.BadParameter(f"{spectra} spectra need {NUMBER} in the name of the file", param_hint="--output")

@@ -100,7 +100,7 @@ def test_train_learns_of_the_real_spectra(run: Run, tmp_path: Path, monkeypatch:
     """Folder, RMF and ARFs arrive together; the trainer itself, which needs torch, is not run."""
     calls: list[tuple[object, ...]] = []
 
-    def train(config: Path, output: Path, resume: bool, real: object, report: object) -> None:
+    def train(config: Path, output: Path, resume: bool, real: object, report: object, step: object) -> None:
         calls.append((config, output, resume, real))
 
     monkeypatch.setitem(sys.modules, "xspecnf_train.real", SimpleNamespace(RealFiles=lambda *files: files))

@@ -91,6 +91,17 @@ def test_a_finished_run_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
 
 
+def test_every_step_is_told(tmp_path: Path) -> None:
+    """Of the stages that are left, from the step on where the run was stopped."""
+    with pytest.raises(Killed):
+        train(tmp_path, killer("first 3/4"))
+    told: list[tuple[str, int, int]] = []
+    module = network()
+    trainer = Trainer(module, tmp_path, 5, silent, lambda *step: told.append(step))
+    trainer.run(Task("first", module, draw, regression(module)), CONFIG)
+    assert told == [("first", step, 20) for step in range(16, 21)]
+
+
 def test_it_learns(tmp_path: Path) -> None:
     module = nn.Linear(3, 1)
     config = StageConfig(epochs=20, steps=20, batch=32, learning_rate=0.05, warm_up=5)

@@ -30,6 +30,7 @@ from xspecnf_train.checkpoint import (
 )
 from xspecnf_train.config import StageConfig
 from xspecnf_train.optimisers import optimisers
+from xspecnf_train.steps import Step, unwatched
 
 GRADIENT_NORM = 5.0
 VALIDATION_BATCHES = 8
@@ -57,8 +58,10 @@ class Task:
 class Trainer:
     """Runs stages one after the other and keeps one checkpoint of the whole run in `folder`."""
 
-    def __init__(self, networks: nn.Module, folder: Path, seed: int, report: Callable[[str], None]) -> None:
-        self.networks, self.seed, self.report = networks, seed, report
+    def __init__(
+        self, networks: nn.Module, folder: Path, seed: int, report: Callable[[str], None], step: Step = unwatched
+    ) -> None:
+        self.networks, self.seed, self.report, self.step = networks, seed, report, step
         self.path = folder / CHECKPOINT
         self.progress = Progress()
         self.restored: dict[str, Tensor] = {}
@@ -134,6 +137,7 @@ class Stage:
         for step, batch in zip(range(first, first + self.config.steps), self.batches(pool, first), strict=False):
             self.set_rate(step)
             total += self.step(batch, step)
+            self.trainer.step(self.task.name, step + 1, self.config.epochs * self.config.steps)
         self.progress.spectra += self.config.steps * self.config.batch
         return total / self.config.steps
 

@@ -35,6 +35,7 @@ from xspecnf_train.losses import decoder_loss, joint_loss
 from xspecnf_train.model import FrozenGuard, Networks
 from xspecnf_train.real import RealFiles, RealSet, hold_out, real_task
 from xspecnf_train.simulate import Batch, Simulator
+from xspecnf_train.steps import Step, unwatched
 
 WEIGHTS = "weights.safetensors"
 
@@ -54,11 +55,13 @@ def train(
     resume: bool = True,
     real: RealFiles | None = None,
     report: Callable[[str], None] = print,
+    step: Step = unwatched,
 ) -> Path:
     """Run the stages of the TOML `config` into the folder `output`, going on from its checkpoint if there is one and
     `resume`.
 
-    real: the spectra of stage three; without them that stage is left out, and the provenance says so. Returns `output`.
+    real: the spectra of stage three; without them that stage is left out, and the provenance says so. report and
+    step are told how far the run is, in words and in steps of each stage. Returns `output`.
     Raises InputError for a configuration, folder or spectra that cannot be used and TrainingFailed when the loss is no
     number any more.
     """
@@ -74,9 +77,10 @@ def train(
     report(f"simulating {settings.simulator.pool} noise-free spectra")
     simulator = Simulator(instrument.simulated_by(settings.simulator), response, settings.seed)
     _centre(networks, simulator, np.random.default_rng(settings.seed))
-    trainer = Trainer(networks, output, settings.seed, report)
+    trainer = Trainer(networks, output, settings.seed, report, step)
     if settings.start and not trainer.progress.stage:
-        _begin_with(networks, trainer, train(config.parent / settings.start, output / START, resume, report=report))
+        start = train(config.parent / settings.start, output / START, resume, report=report, step=step)
+        _begin_with(networks, trainer, start)
     trainer.run(_rate_task(networks, simulator), settings.rate_stage)
     trainer.run(_decoder_task(networks, simulator), settings.decoder_stage)
     frozen = FrozenGuard.freeze(decoder=networks.decoder, rate=networks.flow.rate)

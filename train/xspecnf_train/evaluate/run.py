@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from xspecnf_train.evaluate.calibration import LEVELS
 from xspecnf_train.evaluate.figures import CLAIMED, QUANTILES, figures, plot_figures
 from xspecnf_train.evaluate.population import fresh_spectra
 from xspecnf_train.evaluate.workers import Judge, Sizes, judge_all
+from xspecnf_train.steps import Step, unwatched
 
 
 def evaluate(
@@ -24,6 +26,7 @@ def evaluate(
     real: Sequence[Observation] = (),
     workers: int = 1,
     report: Callable[[str], None] = print,
+    step: Step = unwatched,
 ) -> dict[str, Any]:
     """Judge a bundle on simulated spectra; returns the figures, ready for JSON.
 
@@ -33,19 +36,20 @@ def evaluate(
         seed: fixes the spectra and all that is drawn.
         real: observations to be judged too, all of them by the exact physics and, if any spectrum is, refined.
         workers: processes.
-        report: told how far the work is.
+        report: told in words how far the work is.
+        step: told in spectra how far it is.
     """
     sizes = sizes or Sizes()
     started = time.monotonic()
     judge = Judge(model.bundle.path, model.backend.provider, sizes, seed)
     report(f"simulating {sizes.spectra} spectra")
-    simulated = judge_all(judge, fresh_spectra(model, sizes.spectra, seed), workers, report)
+    simulated = judge_all(judge, fresh_spectra(model, sizes.spectra, seed), workers, report, partial(step, "simulated"))
     result = {"bundle": model.bundle.name, "sizes": asdict(sizes), "seed": seed, "claimed_counts": CLAIMED}
     result |= figures(simulated)
     plots = plot_figures(simulated)
     if real:
         every = replace(sizes, spectra=len(real), exact=len(real), refined=len(real) if sizes.refined else 0)
-        judged = judge_all(replace(judge, sizes=every), real, workers, report)
+        judged = judge_all(replace(judge, sizes=every), real, workers, report, partial(step, "real"))
         systematic = float(np.median([obs.systematic.mean() for obs in real]))
         result["real"] = {"systematic": round(systematic, 4)} | figures(judged)
         plots["real"] = plot_figures(judged)

@@ -93,17 +93,27 @@ def _scored(score: Callable[..., Scores], model: Model, obs: Observation, *argum
         return score_failure(obs)
 
 
-def judge_all(judge: Judge, spectra: Spectra, workers: int, report: Callable[[str], None]) -> Judged:
-    """Judge all spectra, on `workers` processes or, if that is one, in this."""
+def judge_all(
+    judge: Judge,
+    spectra: Spectra,
+    workers: int,
+    report: Callable[[str], None],
+    step: Callable[[int, int], None] = lambda done, total: None,
+) -> Judged:
+    """Judge all spectra, on `workers` processes or, if that is one, in this; `report` and `step` are told how far the
+    work is, in words and as (done, of how many).
+    """
     total = len(spectra.u) if isinstance(spectra, Batch) else len(spectra)
     started = time.monotonic()
     network: list[Scores] = []
     refined: list[Scores] = []
+    step(0, total)
     for scores, refined_scores in _map(judge, range(0, total, CHUNK), spectra, workers):
         network += scores
         refined += refined_scores
         seconds = time.monotonic() - started
         report(f"{len(network)} of {total} spectra judged, {len(refined)} of them refined, {seconds:.0f} s")
+        step(len(network), total)
     return Judged(joined(network), joined(refined) if refined else None)
 
 
