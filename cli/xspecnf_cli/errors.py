@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import ENOSPC, EPIPE
 from typing import Annotated
 
 import typer
@@ -18,6 +19,8 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 
 def one_line(error: BaseException) -> str:
     """The message of an error on one line; an unforeseen kind of error is named, for the report that it deserves."""
+    if isinstance(error, OSError) and error.filename is None and error.errno in (EPIPE, ENOSPC):
+        return f"standard output: {error.strerror}; what was finished is kept"  # of a file the error has the name
     text = " ".join(str(error).split())
     expected = isinstance(error, XspecnfError | OSError | ValueError)
     return text if expected and text else f"unexpected {type(error).__name__}: {text} (--debug shows where)"
