@@ -1,4 +1,4 @@
-"""The other verbs: models, simulate, and train and export where torch is absent."""
+"""The other verbs: models, and train and export where torch is absent."""
 
 from __future__ import annotations
 
@@ -9,72 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 from typer.testing import Result
 
-from xspecnf.observation import read_observation
-from xspecnf.physics import expected_counts
-from xspecnf.statistics import fit_statistic
-
 Run = Callable[..., Result]
-THETA = ("--nH", 0.6, "--Gamma", 2.6, "--f-sc", 0.03, "--kT-disk", 0.32, "--norm", 1e4)
-TRUTH = np.array([[0.6, 2.6, 0.03, 0.32, 1e4]])
-
-
-@pytest.fixture
-def response(example: Path) -> tuple[object, ...]:
-    return ("--rmf", example.with_suffix(".rmf.gz"), "--arf", example.with_suffix(".arf"))
-
-
-def test_simulated_counts_are_poisson_about_the_model(run: Run, response: tuple, tmp_path: Path) -> None:
-    """The file finds its response by its header, and the parameters that made it fit as they should."""
-    path = tmp_path / "sim.pha"
-    done = run("simulate", "--output", path, *response, "--exposure", 500, *THETA)
-    assert done.exit_code == 0
-    obs = read_observation(path)
-    assert obs.exposure == 500
-    assert not obs.has_background
-    statistic = fit_statistic(expected_counts(TRUTH, obs), obs)
-    assert statistic == pytest.approx(240, abs=5 * np.sqrt(2 * 240))
-
-
-def test_simulation_is_fixed_by_its_seed(run: Run, response: tuple, tmp_path: Path) -> None:
-    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        run("simulate", "--output", tmp_path / f"{name}.pha", *response, "--exposure", 10, "--seed", seed, *THETA)
-    a, b, c = (read_observation(tmp_path / f"{name}.pha").counts for name in "abc")
-    np.testing.assert_array_equal(a, b)
-    assert not np.array_equal(a, c)
-
-
-def test_a_background_is_added_and_copied(run: Run, response: tuple, tmp_path: Path) -> None:
-    """A bright simulated source serves as the background of a faint one with twice the exposure."""
-    template, path = tmp_path / "template.pha", tmp_path / "sim.pha"
-    run("simulate", "--output", template, *response, "--exposure", 100, *THETA)
-    done = run(
-        *("simulate", "--output", path, *response, "--exposure", 200, "--background", template),
-        *(*THETA[:-1], 1.0),
-    )
-    assert done.exit_code == 0
-    obs = read_observation(path)
-    assert obs.has_background
-    np.testing.assert_allclose(obs.background, 2 * read_observation(template).counts)
-    assert obs.counts.sum() == pytest.approx(obs.background.sum(), rel=0.01)
-
-
-def test_simulate_never_overwrites(run: Run, response: tuple, tmp_path: Path) -> None:
-    path = tmp_path / "sim.pha"
-    path.write_text("precious")
-    done = run("simulate", "--output", path, *response, "--exposure", 10, *THETA)
-    assert done.exit_code == 1
-    assert "exists already" in done.stderr
-    assert path.read_text() == "precious"
-
-
-def test_parameters_outside_the_prior_are_refused(run: Run, response: tuple, tmp_path: Path) -> None:
-    done = run("simulate", "--output", tmp_path / "sim.pha", *response, "--exposure", 10, *THETA, "--Gamma", 9)
-    assert done.exit_code == 1
-    assert "Gamma = 9 lies outside 1.3 .. 4" in done.stderr
 
 
 def test_models_list_show_verify(run: Run, tiny_bundle: Path) -> None:

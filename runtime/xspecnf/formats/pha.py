@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xspecnf.atomic import write_atomically
 from xspecnf.ogip import Spectrum
 
 Columns = dict[str, NDArray]
@@ -72,7 +74,9 @@ def _write(
     table.header.update(_keywords(exposure, header, channel, columns) | keywords)
     for line in header.history:
         table.header.add_history(line)
-    fits.HDUList([fits.PrimaryHDU(), table]).writeto(path)
+    content = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(content)
+    write_atomically(path, content.getvalue())
 
 
 def _keywords(
