@@ -27,8 +27,8 @@ Abs Add And Cast Ceil Clip Concat Constant ConstantOfShape Conv ConvTranspose Co
 Expand Flatten Floor GRU Gather GatherElements GatherND Gemm GlobalAveragePool Greater GreaterOrEqual Identity LSTM
 LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax MatMul Max MaxPool Mean Min Mod Mul Neg Not Or Pad Pow
 PRelu Range Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu Reshape Round ScatterElements Selu
-Shape Sigmoid Sign Sin Size Slice Softmax Softplus Softsign Split Sqrt Squeeze Sub Sum Tanh Tile Transpose Unsqueeze Where
-Xor
+Shape Sigmoid Sign Sin Size Slice Softmax Softplus Softsign Split Sqrt Squeeze Sub Sum Tanh Tile Transpose Unsqueeze
+Where Xor
 """
 OPERATORS = frozenset(_ALLOWED.split())
 """Of ONNX's own domain; each gives the same for the same input."""
