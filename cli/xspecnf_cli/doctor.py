@@ -8,11 +8,19 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from xspecnf_cli.errors import FAILED, Debug, one_line
+
+if TYPE_CHECKING:
+    from xspecnf.backends import Backend
+    from xspecnf.bundle import Bundle
+
+DEFAULT = "nicer-bhb"
+Check = tuple[str, Callable[[], str]]
+"""What is looked at, and a function that says what was found, or raises."""
 
 REQUIREMENT = re.compile(r"""^([\w.-]+)[^;]*(?:;.*extra == ["'](\w+)["'])?""")
 
@@ -21,19 +29,23 @@ def doctor(
     bundles: Annotated[
         list[Path] | None, typer.Argument(metavar="BUNDLE...", help="Folders of further bundles to look at.")
     ] = None,
+    benchmark: Annotated[
+        bool, typer.Option("--benchmark", help="Time every provider here, and compare it with the golden outputs.")
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Check this installation.
 
     Versions, providers, bundles with their checksums, a self-test.
 
-    Example: xspecnf doctor
+    Example: xspecnf doctor --benchmark
     """
     typer.echo(f"xspecnf {metadata.version('xspecnf')}, Python {platform.python_version()}, {platform.platform()}")
     for extra, packages in _requirements().items():
         typer.echo(f"{extra or 'needed'}: {', '.join(packages)}")
-    failed = False
-    for name, check in _checks(bundles or []):
+    failed, seconds = False, dict[str, float]()
+    checks = [*_checks(bundles or []), *(_speeds((bundles or [DEFAULT])[0], seconds) if benchmark else ())]
+    for name, check in checks:
         try:
             typer.echo(f"{name}: {check()}")
         except Exception as error:  # every check is made, whatever the one before found
@@ -41,6 +53,8 @@ def doctor(
                 raise
             failed = True
             typer.echo(f"{name}: FAILED: {one_line(error)}")
+    if seconds:
+        typer.echo(f"fastest here: --provider {min(seconds, key=seconds.__getitem__)}")
     typer.echo("something is wrong: see FAILED" if failed else "all is well")
     if failed:
         raise typer.Exit(FAILED)
@@ -63,7 +77,7 @@ def _version(name: str) -> str:
         return "not installed"
 
 
-def _checks(folders: list[Path]) -> Iterator[tuple[str, Callable[[], str]]]:
+def _checks(folders: list[Path]) -> Iterator[Check]:
     from xspecnf.bundle import shipped_bundles
     from xspecnf.selftest import check_physics
 
@@ -91,3 +105,27 @@ def _bundle(folder: Path) -> str:
     check_inference(model)
     bundle = model.bundle
     return f"{bundle.version}, {len(bundle.files)} files intact, graphs run, known parameters found again"
+
+
+def _speeds(folder: Path | str, seconds: dict[str, float]) -> Iterator[Check]:
+    """Each provider that there is, which enters its time into `seconds`."""
+    from xspecnf.backends.opening import available
+    from xspecnf.bundle import load_bundle
+    from xspecnf.errors import BundleError
+
+    try:
+        bundle = load_bundle(folder)
+    except BundleError:  # which the check of the bundle has said
+        return
+    for backend in available(bundle):
+        yield f"{bundle.name} on {backend.provider}", partial(_speed, bundle, backend, seconds)
+
+
+def _speed(bundle: Bundle, backend: Backend, seconds: dict[str, float]) -> str:
+    from xspecnf.backends.timing import SAMPLES, time_backend
+    from xspecnf.golden import check_golden
+
+    off = max(check_golden(bundle, backend).values(), default=None)
+    seconds[backend.provider] = found = time_backend(bundle, backend)
+    golden = f"off the golden outputs by {off:.0e} at most" if off is not None else "no golden outputs in this bundle"
+    return f"{1e3 * found:.1f} ms for a spectrum and {SAMPLES} samples; {golden}"

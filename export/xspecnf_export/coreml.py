@@ -6,7 +6,7 @@ package is read back and evaluated in numpy, see `mil.py`.
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr
 from dataclasses import asdict, dataclass
 from io import StringIO
@@ -24,13 +24,16 @@ from xspecnf_export.sampler import Sampler
 from xspecnf_export.verify import Difference
 from xspecnf_train.model import Networks
 
+Inputs = Mapping[str, np.ndarray]
+Outputs = Mapping[str, np.ndarray]
+
 LARGEST = 1_000_000
 """Most rows, and most samples of a row, of one prediction: CoreML wants a number."""
 
 DESCRIPTIONS = {
     "encoder": "A spectrum's transformed channels to the context of its posterior",
     "flow": "Contexts and Gaussian noise to posterior samples",
-    "decoder": "Parameters to the spectrum that they make",
+    "decoder": "Parameters to the rates that they make",
 }
 TENSORS = {
     "encoder": {"spectrum": "transformed channels [B, F, bins]", "context": "context [B, C]"},
@@ -42,12 +45,15 @@ TENSORS = {
     },
     "decoder": {
         "theta": "points of the prior's unit cube [N, 5]",
-        "spectrum": "log10 of photons/cm^2/s/keV [N, bins]",
+        "spectrum": "log10 of counts over sensitivity, photons/cm^2/s/keV [N, bins]",
     },
 }
 
 CHECKED = (40, 50)
 """Spectra, and samples of each, that a package is compared on."""
+
+ROWS = 10
+"""Spectra that are evaluated at a time: every number on the way is kept."""
 
 TOLERANCES = {"context": 1e-5, "spectrum": 1e-5, "theta": 1e-3, "log_prob": 1e-3}
 """At most this far off: every number of the program, and 99.9 % of them in float32. Context is in units of its scatter,
@@ -84,10 +90,18 @@ def write_packages(networks: Networks, folder: Path, about: Mapping[str, str]) -
     Raises:
         BundleError: a package differs from the trained network by more than TOLERANCES.
     """
-    modules = {"encoder": networks.encoder, "flow": Sampler(networks.flow), "decoder": networks.decoder}
-    for name, reference in references(networks, 2, 3).items():
-        convert(modules[name].eval(), name, reference, folder / f"{name}.mlpackage", about)
+    for graph, example in references(networks, 2, 3).items():
+        convert(modules(networks)[graph], graph, example, folder / f"{graph}.mlpackage", about)
     return {name: asdict(precision) for name, precision in verify_packages(networks, folder).items()}
+
+
+def modules(networks: Networks) -> dict[str, nn.Module]:
+    """What is converted, by graph."""
+    return {
+        "encoder": networks.encoder.eval(),
+        "flow": Sampler(networks.flow).eval(),
+        "decoder": networks.decoder.eval(),
+    }
 
 
 def convert(
@@ -145,25 +159,25 @@ def verify_packages(networks: Networks, folder: Path) -> dict[str, Precision]:
     result: dict[str, Precision] = {}
     for graph, reference in references(networks, *CHECKED).items():
         package = folder / f"{graph}.mlpackage"
-        program, single = (in_parts(Program(package, double), reference) for double in (True, False))
-        for name, expected in reference.outputs.items():
-            unit = _unit(name, expected)
-            result[name] = Precision(
-                program=Difference.between(program[name] / unit.numpy(), expected / unit),
-                single=Difference.between(single[name] / unit.numpy(), expected / unit),
-            )
+        program, single = (differences(Program(package, double), reference) for double in (True, False))
+        result |= {name: Precision(program[name], single[name]) for name in program}
     if failures := [failure for name, precision in result.items() for failure in precision.failures(name)]:
         found = "; ".join(failures)
         raise BundleError(f"{folder}: the CoreML packages disagree with the trained networks ({found})")
     return result
 
 
-def in_parts(program: Any, reference: Reference, rows: int = 10) -> dict[str, np.ndarray]:
-    """The program's outputs, of so many rows at a time, for it keeps every number that it meets."""
+def differences(program: Callable[[Inputs], Outputs], reference: Reference) -> dict[str, Difference]:
+    """How far the program's outputs are from the reference's, in the units of TOLERANCES."""
     inputs = {name: tensor.numpy() for name, tensor in reference.inputs.items()}
-    starts = range(0, len(next(iter(inputs.values()))), rows)
-    parts = [program({name: values[k : k + rows] for name, values in inputs.items()}) for k in starts]
-    return {name: np.concatenate([part[name] for part in parts]) for name in reference.outputs}
+    starts = range(0, len(next(iter(inputs.values()))), ROWS)
+    parts = [program({name: values[k : k + ROWS] for name, values in inputs.items()}) for k in starts]
+    result: dict[str, Difference] = {}
+    for name, expected in reference.outputs.items():
+        unit = _unit(name, expected)
+        found = np.concatenate([part[name] for part in parts])
+        result[name] = Difference.between(found / unit.numpy(), expected / unit)
+    return result
 
 
 def _unit(output: str, expected: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from xspecnf.grid import NICER
 from xspecnf.response import Response
+from xspecnf_export import export
 from xspecnf_train.config import TrainConfig
 from xspecnf_train.model import Networks
 
@@ -27,7 +28,7 @@ blocks = 1
 [flow]
 gaussian_head = true
 head_features = 8
-transforms = 3
+transforms = 1
 hidden_features = 12
 num_blocks = 2
 num_bins = 6
@@ -55,6 +56,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "provenance.json").write_text('{"seed": 1, "hardware": "a test"}')
     (folder / "metrics.json").write_text('{"coverage": {"1e3-1e4": 0.68}}')
     return folder
+
+
+@pytest.fixture(scope="session")
+def bundle(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run exported, with packages for CoreML."""
+    pytest.importorskip("coremltools", reason="pip install '.[export]'")
+    return export(run, tmp_path_factory.mktemp("bundles") / "small-bundle")
 
 
 def moved(networks: torch.nn.Module, scale: float = 0.05) -> torch.nn.Module:

@@ -20,7 +20,7 @@ def manifest(run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     """Of a bundle whose run was evaluated: one number and a curve."""
     copy = shutil.copytree(run, tmp_path_factory.mktemp("card") / "run")
     (copy / "metrics.json").write_text('{"coverage": 0.68, "plots": {"levels": [0.1]}}')
-    bundle = export(copy, copy.with_name("bundle"))
+    bundle = export(copy, copy.with_name("bundle"), coreml=False)
     return json.loads((bundle / "manifest.json").read_text())
 
 
