@@ -32,6 +32,7 @@ LIMITS = (
     ("norm", 4, 0.0, 1e30),
 )
 BIN_WIDTH_MAX = 1.001 * STEP  # in ln E; wider bins are integrated in parts
+TERMS = 128  # of a sum that one matrix product adds up
 ROUNDING = 1e-6  # of a bin's width, in parts of itself
 
 
@@ -94,7 +95,18 @@ def expected_counts(theta: Array, obs: "Observation") -> Array:
     """
     found = photons(theta, MODEL_EDGES)
     precision = found.dtype if namespace(found) is np else np.dtype(np.float64)
-    return found @ like(_folding_matrix(obs.response, precision), found) * obs.exposure
+    return _folded(found, like(_folding_matrix(obs.response, precision), found)) * obs.exposure
+
+
+def _folded(photons: Array, matrix: Array) -> Array:
+    """photons (S, n) times matrix (n, bins), rounded alike on any number of threads.
+
+    OpenBLAS splits longer sums at places that depend on how many threads it has.
+    """
+    counts = photons[:, :TERMS] @ matrix[:TERMS]
+    for start in range(TERMS, len(matrix), TERMS):
+        counts += photons[:, start : start + TERMS] @ matrix[start : start + TERMS]
+    return counts
 
 
 @lru_cache(maxsize=16)
