@@ -7,7 +7,7 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import active_children, connection, get_context, parent_process
 from threading import Thread
 
 BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -15,11 +15,16 @@ BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 @contextmanager
 def processes(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """An executor of so many processes; work that has not begun when it is left is dropped."""
+    """An executor of so many processes; when it is left, work that has not begun is dropped, after Ctrl-C all work."""
     # Spawned, for a fork would copy the locks of threads that numpy and onnxruntime have started.
     pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin)
+    others = set(active_children())
     try:
         yield pool
+    except KeyboardInterrupt:
+        for worker in set(active_children()) - others:
+            worker.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
