@@ -55,3 +55,12 @@ def test_a_posterior_beside_the_truth_is_refused(tiny_bundle: Path, monkeypatch:
     monkeypatch.setattr(selftest, "TRUTH", (0.7, 1.7, 0.3, 0.2, 1e4))
     with pytest.raises(BundleError, match="known parameters are not found again"):
         selftest.check_inference(model)
+
+
+def test_providers_are_timed(run: Run, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xspecnf.bundle.shipped_bundles", dict)
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
+    lines = run("doctor", tiny_bundle, "--benchmark").stdout.splitlines()
+    (timed,) = (line for line in lines if line.startswith("tiny on cpu: "))
+    assert timed.endswith(" ms for a spectrum and 1000 samples; no golden outputs in this bundle")
+    assert "fastest here: --provider cpu" in lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -145,3 +146,13 @@ def test_a_damaged_bundle_is_one_line_and_exit_code_1(run: Run, example: Path, t
     assert done.exit_code == 1
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("error: ")
+
+
+def test_coreml_elsewhere_than_on_a_mac_is_one_line(
+    run: Run, tiny_bundle: Path, example: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xspecnf.backends.coreml.sys", SimpleNamespace(platform="linux"))
+    done = run("infer", example, "--model", tiny_bundle, "--provider", "coreml")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: provider coreml: CoreML runs on macOS alone, and this is ")
+    assert done.stderr.count("\n") == 1

@@ -40,9 +40,7 @@ def test_other_numbers_are_refused(bundle: Path, tmp_path: Path, wrong: float) -
     with np.load(bundle / GOLDEN["flow"]) as stored:
         arrays = dict(stored)
     copy = rewritten(bundle, tmp_path / "copy", "flow", **arrays | {"log_prob": arrays["log_prob"] + wrong})
-    with pytest.raises(
-        BundleError, match=r"on cpu the graphs are off .* outputs \(log_prob by (1\.0e-01|inf)"
-    ):
+    with pytest.raises(BundleError, match=r"on cpu the graphs are off .* outputs \(log_prob by (1\.0e-01|inf)"):
         verify_graphs(load_model(copy, "cpu"))
 
 

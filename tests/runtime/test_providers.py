@@ -1,13 +1,18 @@
-"""Where the graphs run, with stand-ins for an onnxruntime built for CUDA."""
+"""Where the graphs run, with stand-ins for an onnxruntime built for CUDA or CoreML."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from xspecnf.backends.providers import CPU, CUDA, choose_provider
-from xspecnf.errors import ProviderError
+from xspecnf.backends.opening import available
+from xspecnf.backends.providers import COREML, CPU, CUDA, choose_provider
+from xspecnf.bundle import load_bundle
+from xspecnf.errors import BundleError, MissingExtraError, ProviderError
 from xspecnf.model import load_model
 
 GRAPH = Path("encoder.onnx")
@@ -56,6 +61,41 @@ def test_a_cuda_that_does_not_start_is_an_error_only_where_it_was_asked_for(
         choose_provider("cuda", GRAPH)
     assert choose_provider("auto", GRAPH) == "cpu"
     assert capfd.readouterr() == ("", "")
+
+
+def test_onnxruntimes_coreml_provider_is_taken_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, [COREML, CPU], [COREML, CPU])
+    assert choose_provider("ort-coreml", GRAPH) == "ort-coreml"
+    assert choose_provider("auto", GRAPH) == "cpu"
+    stand_in(monkeypatch, [CPU], [CPU])
+    with pytest.raises(ProviderError, match="provider ort-coreml: this onnxruntime offers only CPUExecutionProvider"):
+        choose_provider("ort-coreml", GRAPH)
+
+
+def test_it_is_asked_for_before_the_cpu(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def session(path: str, options: object, providers: list[str]) -> None:
+        raise RuntimeError(f"asked for {providers}")
+
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: [COREML, CPU])
+    monkeypatch.setattr("onnxruntime.InferenceSession", session)
+    model = load_model(tiny_bundle, "ort-coreml")
+    with pytest.raises(BundleError, match=rf"asked for \['{COREML}', '{CPU}'\]"):
+        model.backend.decode(np.zeros((1, 5), np.float32))
+
+
+def test_coreml_is_refused_elsewhere_than_on_a_mac(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xspecnf.backends.coreml.sys", SimpleNamespace(platform="linux"))
+    with pytest.raises(ProviderError, match=r"provider coreml-ne: CoreML runs on macOS alone, .*; use --provider cpu$"):
+        load_model(tiny_bundle, "coreml-ne")
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: [CPU])
+    assert [backend.provider for backend in available(load_bundle(tiny_bundle))] == ["cpu"]
+
+
+def test_on_a_mac_coreml_needs_its_extra(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xspecnf.backends.coreml.sys", SimpleNamespace(platform="darwin"))
+    monkeypatch.setitem(sys.modules, "coremltools", None)
+    with pytest.raises(MissingExtraError, match=r"provider coreml needs coremltools.*pip install 'xspecnf\[coreml\]'"):
+        load_model(tiny_bundle, "coreml")
 
 
 def test_a_model_is_refused_before_it_is_used(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
