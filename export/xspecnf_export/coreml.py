@@ -140,7 +140,8 @@ def convert(
     for name in outputs:
         model.output_description[name] = TENSORS[graph][name]
     model.save(str(package))
-    next(package.rglob("*.mlmodel")).chmod(0o644)  # coremltools leaves it to its owner alone
+    for path in package.rglob("*"):  # some of which coremltools leaves to their owner alone
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _flexible(free: Mapping[str, Any], shape: list[str | int], example: Tensor) -> tuple[Any, ...]:
