@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xspecnf.errors import InputError
 from xspecnf.fitstable import Table
 
 if TYPE_CHECKING:
@@ -13,6 +14,19 @@ if TYPE_CHECKING:
 
 ASSUMED = {"BACKSCAL": 1, "AREASCAL": 1, "SYS_ERR": 0, "QUALITY": 0}
 """What the standard has every spectrum state, as a column or a keyword, and what is taken where one does not."""
+
+UNITS = {"ENERG_LO": "keV", "ENERG_HI": "keV", "E_MIN": "keV", "E_MAX": "keV", "SPECRESP": "cm**2"}
+"""What a response's columns are in, where the file states a unit."""
+
+
+def unit_caveats(table: Table) -> tuple[str, ...]:
+    """A note on the columns whose unit the table does not state. Raises InputError for one in another unit."""
+    stated = {name: table.unit(name) for name in UNITS if name in table}
+    for name, unit in stated.items():
+        if unit and unit.lower().replace("^", "**").replace("cm2", "cm**2") != UNITS[name].lower():
+            raise InputError(f"{table.path}: {name} is in {unit!r}, {UNITS[name]} expected; convert the file")
+    absent = [f"{name} ({UNITS[name]} assumed)" for name, unit in stated.items() if not unit]
+    return (f"{table.path.name} does not state the unit of {', '.join(absent)}",) if absent else ()
 
 
 def caveats(table: Table) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from collections import ChainMap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,10 @@ class Table:
         """A keyword's truth, False when it is absent; some writers quote it."""
         return str(self.header.get(keyword, False)).strip().upper() in ("T", "TRUE", "1")
 
+    def unit(self, column: str) -> str:
+        """TUNITn of a column, '' where there is none."""
+        return self.text(f"TUNIT{self._index[column] + 1}")
+
     def column_keyword(self, prefix: str, column: str) -> int | None:
         """A keyword that belongs to a column, as TLMINn does; None when it is absent."""
         keyword = f"{prefix}{self._index[column] + 1}" if column in self else ""
@@ -167,7 +172,7 @@ def open_tables(path: Path) -> Iterator[dict[str, list[Table]]]:
         try:
             with fits.open(io.BytesIO(file), memmap=False) as hdus:
                 tables: dict[str, list[Table]] = {}
-                for hdu in hdus:
+                for hdu in _extensions(hdus, file):
                     if isinstance(hdu, fits.BinTableHDU):
                         tables.setdefault(hdu.name.strip().upper(), []).append(Table(path, hdu, file))
                 if not tables and len(file) % BLOCK:
@@ -177,3 +182,12 @@ def open_tables(path: Path) -> Iterator[dict[str, list[Table]]]:
             raise
         except Exception as error:  # astropy answers damage with nearly every built-in exception
             raise InputError(f"{path}: damaged or truncated FITS file ({one_line(error)}); extract it again") from error
+
+
+def _extensions(hdus: Any, file: bytes) -> Iterator[Any]:
+    """The HDUs as far as each follows the one before: in what else lies behind, astropy seeks a header for seconds."""
+    for number in count():
+        yield hdus[number]
+        place = hdus[number].fileinfo()
+        if not file.startswith(b"XTENSION", place["datLoc"] + place["datSpan"]):
+            return

@@ -139,8 +139,9 @@ def _systematic(spectrum: Spectrum, option: float | None, grid: Grid) -> FloatAr
         if not 0 <= option < 1:
             raise InputError(f"{spectrum.path}: a systematic error of {option} is not a fraction; give 0.015 for 1.5 %")
         return np.full(grid.bins, float(option))
-    if np.any(spectrum.systematic < 0):
-        raise InputError(f"{spectrum.path}: negative SYS_ERR; correct the file or give --systematic")
+    if np.any((spectrum.systematic < 0) | (spectrum.systematic > 1)):
+        found = f"{spectrum.systematic.min():g}..{spectrum.systematic.max():g}"
+        raise InputError(f"{spectrum.path}: SYS_ERR of {found} are no fractions; correct it or give --systematic")
     errors = _per_channel(spectrum, spectrum.systematic, grid)
     counts = _per_channel(spectrum, spectrum.counts, grid)
     total = grid.group(counts)

@@ -9,13 +9,20 @@ from pathlib import Path
 
 import numpy as np
 
-from xspecnf.caveats import caveats
+from xspecnf.caveats import caveats, unit_caveats
 from xspecnf.dates import middle
+from xspecnf.edges import channel_edges, energies, first_channel
 from xspecnf.errors import InputError
 from xspecnf.fitstable import Table, open_tables
 from xspecnf.grid import FloatArray, IntArray
 from xspecnf.matrix import cells
 from xspecnf.rows import chosen, split_row, with_row
+
+LARGEST_TABLE = 2**20
+"""Rows: detectors have thousands of channels, responses thousands of energies."""
+
+WORST_QUALITY = 9
+"""The standard defines 0 to 5 and reserves a few more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +125,7 @@ def read_spectrum(path: str | Path) -> Spectrum:
             counts=counts,
             error=error,
             systematic=table.finite("SYS_ERR", 0.0),
-            quality=table.integers("QUALITY", 0),
+            quality=_quality(table),
             grouping=table.integers("GROUPING", 0),
             backscal=table.positive("BACKSCAL"),
             areascal=table.positive("AREASCAL"),
@@ -143,8 +150,8 @@ def read_arf(path: str | Path) -> Arf:
         area = table.finite("SPECRESP")
         if np.any(area < 0):
             raise InputError(f"{path}: negative effective areas; make the ARF again")
-        edges, order = _energies(table)
-        return Arf(path, edges, area[order], notes + table.notes)
+        edges, order = energies(table)
+        return Arf(path, edges, area[order], notes + table.notes + unit_caveats(table))
 
 
 def read_rmf(path: str | Path) -> Rmf:
@@ -157,16 +164,16 @@ def read_rmf(path: str | Path) -> Rmf:
         name = "MATRIX" if "MATRIX" in tables else "SPECRESP MATRIX"
         table, notes = _only(tables, path, name, "redistribution matrix (RMF or RSP)")
         bounds, _ = _only(tables, path, "EBOUNDS", "redistribution matrix (RMF or RSP)")
-        first_channel = _first_channel(table, bounds)
+        first = first_channel(table, bounds)
         energy, channel, value = cells(table)
-        channel = channel - first_channel
+        channel = channel - first
         if len(channel) == 0 or channel.min() < 0 or channel.max() >= len(bounds):
             found = f"channels {channel.min()}..{channel.max()} from the first" if len(channel) else "no channel at all"
             raise InputError(f"{path}: the matrix fills {found}, EBOUNDS has {len(bounds)}; correct TLMIN of F_CHAN")
-        edges, order = _energies(table)
-        notes += table.notes + bounds.notes
+        edges, order = energies(table)
+        notes += table.notes + bounds.notes + unit_caveats(table) + unit_caveats(bounds)
         mission = (bounds.text("TELESCOP"), bounds.text("INSTRUME"))
-        return Rmf(path, edges, order[energy], channel, value, _channel_edges(bounds), first_channel, notes, *mission)
+        return Rmf(path, edges, order[energy], channel, value, channel_edges(bounds), first, notes, *mission)
 
 
 def _only(tables: dict[str, list[Table]], path: Path, name: str, what: str) -> tuple[Table, tuple[str, ...]]:
@@ -176,8 +183,8 @@ def _only(tables: dict[str, list[Table]], path: Path, name: str, what: str) -> t
         held = ", ".join(tables) or "no table, as an image does"
         first = " that was extracted from these events" if "EVENTS" in tables else ""
         raise InputError(f"{path}: no {name} table (it holds {held}); give a {what}{first}")
-    if len(found[0]) == 0:
-        raise InputError(f"{path}: the {name} table is empty; give a {what}")
+    if not 0 < len(found[0]) <= LARGEST_TABLE:
+        raise InputError(f"{path}: the {name} table has {len(found[0])} rows; give a {what}")
     return found[0], (f"{path.name} holds {len(found)} {name} tables; the first was read",) if len(found) > 1 else ()
 
 
@@ -200,6 +207,15 @@ def _exposure(table: Table) -> float:
     return exposure
 
 
+def _quality(table: Table) -> IntArray:
+    """(entries,) Raises InputError for what no QUALITY is, as a GROUPING under its name."""
+    quality = table.integers("QUALITY", 0)
+    if quality.min() < 0 or quality.max() > WORST_QUALITY:
+        found = f"{quality.min()}..{quality.max()}"
+        raise InputError(f"{table.path}: QUALITY of {found}, 0..5 in the standard; write the file again")
+    return quality
+
+
 def _counts(table: Table, exposure: float) -> tuple[FloatArray, FloatArray | None]:
     """Counts and their stated errors (None: Poisson), from COUNTS or from RATE times the exposure.
 
@@ -212,37 +228,3 @@ def _counts(table: Table, exposure: float) -> tuple[FloatArray, FloatArray | Non
     error = table.finite("STAT_ERR", 0.0) * seconds
     stated = not table.flag("POISSERR") and bool(np.any(error > 0))
     return counts, error if stated else None
-
-
-def _energies(table: Table) -> tuple[FloatArray, IntArray]:
-    """Rising edges (n + 1,) keV, and at which of their bins each row (n,) lies: a grating's rows go down in energy.
-
-    Raises InputError unless the bins follow one another.
-    """
-    low, high = table.finite("ENERG_LO"), table.finite("ENERG_HI")
-    order = np.arange(len(low))
-    if low[0] > low[-1]:
-        low, high, order = low[::-1], high[::-1], order[::-1]
-    if np.any(high < low) or not np.allclose(high[:-1], low[1:], rtol=1e-5, atol=1e-9):
-        raise InputError(f"{table.path}: its energy bins overlap or leave gaps; make it again")
-    return np.append(low, high[-1]), order
-
-
-def _channel_edges(bounds: Table) -> FloatArray:
-    """(channels + 1,) keV. Raises InputError for channels that overlap or leave gaps."""
-    low, high = bounds.finite("E_MIN"), bounds.finite("E_MAX")
-    if np.any(high <= low) or not np.allclose(high[:-1], low[1:], rtol=1e-3, atol=1e-6):
-        raise InputError(f"{bounds.path}: the channels of its EBOUNDS do not follow one another; make it again")
-    return np.append(low, high[-1])
-
-
-def _first_channel(matrix: Table, bounds: Table) -> int:
-    """The number of the first channel: TLMIN of F_CHAN, else that of EBOUNDS, else its first row.
-
-    The standard's default for an absent TLMIN is 1, yet files without it number from 0 as often.
-    """
-    for table, column in ((matrix, "F_CHAN"), (bounds, "CHANNEL")):
-        lowest = table.column_keyword("TLMIN", column)
-        if lowest is not None:
-            return lowest
-    return int(bounds.integers("CHANNEL")[0])

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from xspecnf.archive import load_arrays
 from xspecnf.errors import BundleError, InputError
 from xspecnf.grid import NICER, FloatArray, Grid
+from xspecnf.matrix import refuse_torn
 from xspecnf.ogip import Arf, Rmf, read_arf, read_rmf
 
 # An ARF in float32 beside an RMF in float64 differs by rounding alone; another calibration differs by a whole bin.
@@ -118,7 +119,9 @@ class Response:
         kept = bins >= 0
         cells = rmf.energy[kept] * grid.bins + bins[kept]
         sums = np.bincount(cells, weights=rmf.value[kept], minlength=n * grid.bins).astype(np.float64)
-        return cls(rmf.energy_edges, sums.reshape(n, grid.bins), rmf.path.name, grid, rmf.notes)
+        matrix = sums.reshape(n, grid.bins)
+        refuse_torn(matrix, rmf.path)
+        return cls(rmf.energy_edges, matrix, rmf.path.name, grid, rmf.notes)
 
     def with_area(self, arf: Arf) -> "Response":
         """The response of this RMF with an ARF's areas. Raises InputError when their energies differ."""

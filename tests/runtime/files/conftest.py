@@ -9,6 +9,7 @@ import pytest
 from astropy.io import fits
 
 CHANNELS = 1501
+UNITS = {**dict.fromkeys(("ENERG_LO", "ENERG_HI", "E_MIN", "E_MAX"), "keV"), "SPECRESP": "cm**2"}
 
 
 @pytest.fixture
@@ -99,7 +100,8 @@ def write_rmf(tmp_path: Path) -> Callable[..., Path]:
 
 def _column(name: str, values: np.ndarray) -> fits.Column:
     kind = "J" if values.dtype.kind in "iub" else "D"
-    return fits.Column(name=name, format=f"{values.shape[1]}{kind}" if values.ndim > 1 else kind, array=values)
+    shape = f"{values.shape[1]}{kind}" if values.ndim > 1 else kind
+    return fits.Column(name=name, format=shape, array=values, unit=UNITS.get(name))
 
 
 def _groups(row: np.ndarray, split: bool) -> list[tuple[int, int]]:

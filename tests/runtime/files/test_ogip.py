@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from xspecnf import ogip
 from xspecnf.errors import InputError
 from xspecnf.ogip import read_arf, read_rmf, read_spectrum
 
@@ -298,3 +299,34 @@ def test_energies_that_do_not_follow_one_another_are_refused(write_arf):
         hdus[1].data["ENERG_HI"][0] = 1.5
     refused(read_arf, path, "gaps")
     refused(read_arf, write_arf("negative.arf", edges, -np.ones(2)), "negative")
+
+
+def test_units_of_responses(write_arf):
+    """keV and cm**2 are read, also as cm2; another unit is refused, that none is stated is said."""
+    path = write_arf("a.arf", np.array([0.5, 1.0, 2.0]), np.ones(2))
+    assert read_arf(path).notes == ()
+    state_unit(path, "TUNIT3", "cm2")
+    assert read_arf(path).notes == ()
+    state_unit(path, "TUNIT1", "")
+    assert read_arf(path).notes == ("a.arf does not state the unit of ENERG_LO (keV assumed)",)
+    state_unit(path, "TUNIT1", "eV")
+    with pytest.raises(InputError, match=r"a\.arf: ENERG_LO is in 'eV', keV expected"):
+        read_arf(path)
+
+
+def state_unit(path: Path, keyword: str, unit: str) -> None:
+    with fits.open(path, mode="update") as hdus:
+        hdus["SPECRESP"].header[keyword] = unit
+
+
+def test_a_table_of_too_many_rows_is_refused(write_pha, monkeypatch):
+    monkeypatch.setattr(ogip, "LARGEST_TABLE", CHANNELS - 1)
+    with pytest.raises(InputError, match=f"SPECTRUM table has {CHANNELS} rows"):
+        read_spectrum(write_pha())
+
+
+@pytest.mark.parametrize("behind", [bytes(2880 * 3), b"junk " * 999])
+def test_what_lies_behind_the_last_table_does_not_matter(write_pha, behind):
+    path = write_pha()
+    path.write_bytes(path.read_bytes() + behind)
+    assert read_spectrum(path).counts.sum() == CHANNELS

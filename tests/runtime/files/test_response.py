@@ -143,3 +143,15 @@ def test_an_rmf_of_another_channel_grid_is_refused(write_rmf):
 def test_a_vanished_file_is_an_input_error(tmp_path):
     with pytest.raises(InputError, match=r"gone\.rmf"):
         load_response(tmp_path / "gone.rmf", None)
+
+
+def test_a_row_that_is_unlike_those_beside_it_is_refused(write_rmf):
+    """A block of one row's cells in the place of another's leaves every sum of a FITS file as it was."""
+    dense = np.zeros((9, NICER.channels))
+    for row in range(9):
+        dense[row, 200 + 2 * row : 300 + 2 * row] = 0.01
+    edges = np.linspace(2, 3, 10)
+    assert load_response(write_rmf("sound.rmf", edges, dense), None).matrix.any()
+    dense[5, 100:400], dense[5, 600:700] = 0, 0.01
+    with pytest.raises(InputError, match=r"torn\.rmf: row 5 of the matrix is unlike"):
+        load_response(write_rmf("torn.rmf", edges, dense), None)
