@@ -7,6 +7,7 @@ empty tensor, and one prediction at a time.
 from __future__ import annotations
 
 import hashlib
+import logging
 import platform
 import sys
 import tempfile
@@ -78,7 +79,7 @@ class CoreMLBackend:
             except Exception as error:  # coremltools raises what CoreML says as RuntimeError, and much as Exception
                 raise ProviderError(
                     f"{self._packages[graph][0]}: CoreML cannot run it on {UNITS[self.provider]} ({error}); "
-                    "try --provider coreml-cpu, or use --provider cpu"
+                    f"remove {cache_folder()} and try again, or use --provider cpu"
                 ) from error
 
     def _load(self, graph: str) -> Any:
@@ -114,6 +115,7 @@ def load_coremltools(provider: Place) -> Any:
         raise ProviderError(
             f"provider {provider}: CoreML runs on macOS alone, and this is {platform.system()}; use --provider cpu"
         )
+    logging.getLogger("coremltools").setLevel(logging.ERROR)  # it warns of the torch that is there, which plays no part
     return require("coremltools", "coreml", f"provider {provider}")
 
 
