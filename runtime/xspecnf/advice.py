@@ -11,7 +11,7 @@ VERDICTS = {
 ADVICE = {
     "no-signal": "The source is not detected: what the parameters show is the prior. Quote an upper limit on the flux.",
     "background-dominated": "The answer leans on the background spectrum: try another background model and compare.",
-    "no-background": "Soft and faint sources need one: give it with --background, or say none on purpose.",
+    "no-background": "Soft and faint sources need one: give it with --background. A bright one can do without.",
     "reference-response": "Parameters absorb differences of calibration: give the observation's own --rmf and --arf.",
     "bad-bins": "Check the QUALITY column; the parameters rest on the bins that are left.",
     "extrapolated": "The network was not trained for this. A refined posterior does not depend on that: use --refine.",

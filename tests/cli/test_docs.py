@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from xspecnf.advice import ADVICE
 from xspecnf_cli.app import app
 
 ROOT = Path(__file__).parents[2]
@@ -122,6 +123,13 @@ def test_what_is_not_run_is_little() -> None:
     blocks = [block for page in WITH_BLOCKS for block in _blocks(page)]
     ours = [b for b in blocks if b.language == "python" or any(words[0] == "xspecnf" for words in b.commands)]
     assert sum(block.runs for block in ours) >= 2 * len(ours) / 3
+
+
+def test_the_guide_knows_every_flag() -> None:
+    """With the advice that a report gives."""
+    guide = (ROOT / "docs" / "verdict-guide.md").read_text(encoding="utf-8")
+    table = dict(re.findall(r"^\| `([a-z-]+)` \| .* \| (.*) \|$", guide, re.MULTILINE))
+    assert table == ADVICE
 
 
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
