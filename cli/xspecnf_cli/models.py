@@ -10,7 +10,7 @@ import typer
 
 from xspecnf_cli.errors import Debug, reported
 
-app = typer.Typer(help="List, show and verify model bundles.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="List, show, verify and sign model bundles.", no_args_is_help=True, rich_markup_mode=None)
 
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="A shipped model's name or a bundle's folder.")]
 
@@ -60,7 +60,7 @@ def verify(
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Check every file of a model against the manifest, and run its graphs.
+    """Check every file of a model, its signature, and run it.
 
     Example: xspecnf models verify ./bundle --key public.pem
     """
@@ -86,7 +86,7 @@ def sign(
     key: Annotated[Path, typer.Option(help="Your private Ed25519 key, PEM.")],
     debug: Debug = False,
 ) -> None:
-    """Sign a bundle's manifest, and with it every file that the manifest names.
+    """Sign a bundle: its manifest, and with it all its files.
 
     Example: xspecnf models sign ./bundle --key private.pem
     """
