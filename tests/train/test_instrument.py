@@ -156,7 +156,7 @@ def test_the_road_to_a_bundle_of_another_instrument(
     config = tmp_path / "chandra-acis.toml"
     config.write_text(text)
     run = train(config, tmp_path / "run", report=lambda _: None)
-    model = xspecnf.load_model(export(run, tmp_path / "bundle"))
+    model = xspecnf.load_model(export(run, tmp_path / "bundle", coreml=False))
     grid = model.bundle.grid
     assert (model.bundle.instrument, grid.bins, grid.detector) == ("CHANDRA", 96, "CHANDRA ACIS")
     obs = read_observation(ogip / "9774.pi", grid=grid)
