@@ -52,7 +52,7 @@ TENSORS = {
 CHECKED = (40, 50)
 """Spectra, and samples of each, that a package is compared on."""
 
-ROWS = 10
+ROWS = 20
 """Spectra that are evaluated at a time: every number on the way is kept."""
 
 TOLERANCES = {"context": 1e-5, "spectrum": 1e-5, "theta": 1e-3, "log_prob": 1e-3}

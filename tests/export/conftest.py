@@ -76,8 +76,9 @@ def moved(networks: torch.nn.Module, scale: float = 0.05) -> torch.nn.Module:
 
 @pytest.fixture(scope="session", autouse=True)
 def few_contexts() -> Iterator[None]:
-    """A small reference of contexts: its making takes seconds at full size."""
+    """A small reference of contexts, and a comparison of packages on few spectra: they take seconds at full size."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("xspecnf_export.coreml.CHECKED", (10, 20))
         patch.setattr("xspecnf_export.novelty.SAMPLE", 100)
         patch.setattr("xspecnf_export.novelty.FURTHER", 50)
         yield
