@@ -40,6 +40,7 @@ CONFIG = Path(__file__).parents[1] / "train" / "xspecnf_train" / "configs" / "ni
 SMALL = {"pool": 800, "epochs": 3, "steps": 2, "batch": 16, "transforms": 2, "hidden_features": 16}
 UNFINISHED = (".part", ".part.npz", ".journal")
 UNDISTURBED = 1 / 8
+SAID = "said.txt"
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,8 @@ def works(examples: Path, scratch: Path) -> list[Work]:
     def export(folder: Path) -> list[str]:
         run = scratch / "run"
         if not run.exists():
-            ended(begun(["train", str(config), "--output", str(run)]))
-        return ["export", str(run), "--output", str(folder / "bundle")]
+            ended(begun(["train", str(config), "--output", str(run)], scratch), scratch)
+        return ["export", str(run), "--output", str(folder / "bundle"), "--no-coreml"]  # whose packages take minutes
 
     return [
         Work("batch", partial(infer, jobs=1)),
@@ -111,19 +112,19 @@ def disturb(work: Work, scratch: Path, kills: int, rng: np.random.Generator) -> 
     expected.mkdir()
     arguments = work.arguments(expected)
     started = time.monotonic()
-    ended(begun(arguments))
+    ended(begun(arguments, scratch), scratch)
     usual, wanted = time.monotonic() - started, contents(expected)
     shutil.rmtree(expected)
     folder, killed, resumed, ends = expected, 0, 0, 0  # the same path: outputs record it
     folder.mkdir()
     while killed < kills:
         resumed += any(folder.iterdir())
-        process = begun(arguments)
+        process = begun(arguments, scratch)
         if rng.random() > UNDISTURBED:
             time.sleep(rng.uniform(0, usual))
-            killed += kill(process)
+            killed += kill(process, scratch)
         else:
-            ended(process)
+            ended(process, scratch)
         found = contents(folder)
         if killed_or_done(folder, found, wanted):
             ends += 1
@@ -143,33 +144,34 @@ def killed_or_done(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) 
     return found.keys() >= wanted.keys() and not left
 
 
-def begun(arguments: list[str]) -> int:
-    """The process that runs the command."""
+def begun(arguments: list[str], scratch: Path) -> int:
+    """The process that runs the command; what it says is in a file of `scratch`."""
     process = os.fork()
     if process:
         return process
-    silent = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silent, 1)
+    said = os.open(scratch / SAID, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(said, 1)
+    os.dup2(said, 2)
     try:
         app(arguments, standalone_mode=False)
     except BaseException as error:
-        print(error, file=sys.stderr)
+        print(error, file=sys.stderr, flush=True)
         os._exit(1)
     os._exit(0)
 
 
-def ended(process: int) -> None:
+def ended(process: int, scratch: Path) -> None:
     """Wait for a process that must succeed."""
     if os.waitpid(process, 0)[1]:
-        raise SystemExit("a run that nobody killed has failed")
+        raise SystemExit(f"a run that nobody killed has failed:\n{(scratch / SAID).read_text()}")
 
 
-def kill(process: int) -> bool:
+def kill(process: int, scratch: Path) -> bool:
     """Kill a process unless it has ended by itself; whether it was killed. One that failed ends the benchmark."""
     os.kill(process, signal.SIGKILL)
     status = os.waitpid(process, 0)[1]
     if os.WIFEXITED(status) and os.WEXITSTATUS(status):
-        raise SystemExit("a run that was about to be killed has failed")
+        raise SystemExit(f"a run that was about to be killed has failed:\n{(scratch / SAID).read_text()}")
     return os.WIFSIGNALED(status)
 
 
