@@ -38,8 +38,9 @@ def rmf() -> Rmf:
     matrix = np.exp(-0.5 * ((centre - middle[:, None]) / sigma) ** 2) * width
     matrix /= matrix.sum(axis=1, keepdims=True)
     energy, channel = np.indices(matrix.shape).reshape(2, -1)
-    mission = {"telescope": "SUZAKU", "instrument": "XIS"}
-    return Rmf(Path("xis.rmf"), edges, energy, channel, matrix.ravel(), channel_edges, 1, **mission)
+    return Rmf(
+        Path("xis.rmf"), edges, energy, channel, matrix.ravel(), channel_edges, 1, telescope="SUZAKU", instrument="XIS"
+    )
 
 
 @pytest.fixture(scope="module")
