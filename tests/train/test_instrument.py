@@ -104,6 +104,15 @@ def test_the_background_has_the_shape_of_its_file(chandra: Instrument, ogip: Pat
     np.testing.assert_allclose(np.median(tilted, axis=0), shape, rtol=0.1)
 
 
+def test_a_detector_of_another_telescope(ogip: Path) -> None:
+    asca = InstrumentConfig("s0_mar24.rmf", "s0_mar24.arf", grid=GridConfig((0.6, 9.0), 64))
+    grid = Instrument.read(asca, ogip).response.grid
+    assert (grid.bins, grid.detector) == (64, "ASCA SIS0")
+    assert read_observation(ogip / "s0_mar24_bin.pha", grid=grid).counts.sum() > 1000
+    with pytest.raises(InputError, match="TELESCOP = 'CHANDRA', INSTRUME = 'ACIS', not a ASCA SIS0 spectrum"):
+        read_observation(ogip / "9774.pi", grid=grid)
+
+
 def test_a_background_beside_the_source_scatters_as_it_says() -> None:
     expected = np.full((500, 40), 300.0)
     background, error = measured_beside(expected, (0.1, 0.1), np.random.default_rng(0))
