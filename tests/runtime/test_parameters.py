@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xspecnf.parameters import BHB_PARAMETERS, Parameter, from_unit, to_unit
+from xspecnf.parameters import BHB_PARAMETERS, Parameter, from_unit, index, to_unit
 
 
 def test_the_table_of_parameters() -> None:
@@ -60,3 +60,27 @@ def test_what_lies_outside_the_prior_lies_outside_the_cube() -> None:
 def test_a_parameter_needs_an_interval(low: float, high: float, scale: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Parameter("x", "X.x", 1, "", low, high, scale)
+
+
+@pytest.mark.parametrize(
+    ("names", "place"),
+    [
+        (("nH", "NH", "TBabs.nH", "tbabs.nh"), 0),
+        (("Gamma", "gamma", "simplcutx.Gamma"), 1),
+        (("f_sc", "FracSctr", "fracsctr"), 2),
+        (("kT_disk", "T_max", "ezdiskbb.t_max"), 3),
+        (("norm", "Norm", "ezdiskbb.norm"), 4),
+    ],
+)
+def test_xspecs_names_serve_in_any_case(names: tuple[str, ...], place: int) -> None:
+    assert [index(name) for name in names] == [place] * len(names)
+
+
+def test_a_name_that_no_parameter_has_is_answered_with_those_that_there_are() -> None:
+    with pytest.raises(ValueError, match=r"no parameter is called 'kT_e'; .* f_sc \(simplcutx.FracSctr\)"):
+        index("kT_e")
+
+
+def test_no_name_is_that_of_two_parameters() -> None:
+    names = [name.lower() for parameter in BHB_PARAMETERS for name in set(parameter.aliases)]
+    assert len(set(names)) == len(names)
