@@ -23,6 +23,9 @@ from xspecnf.grid import FloatArray, IntArray
 
 _warning_filters = threading.Lock()  # they are the process's: two threads that both change them leave them changed
 
+LARGEST_NUMBER = 1e18
+"""Of whatever unit: no count, time, area or energy comes near, and its square is still a number in single precision."""
+
 LARGEST_WHOLE = 2**53  # beyond it a float64 no longer tells neighbouring whole numbers apart
 
 
@@ -75,9 +78,10 @@ class Table:
         if values.dtype.kind not in "iuf":
             raise InputError(f"{self.path}: {name} holds no real numbers; write the file again")
         values = values.astype(np.float64)
-        bad = np.flatnonzero(~np.isfinite(values))
+        bad = np.flatnonzero(~(np.abs(values) <= LARGEST_NUMBER))
         if len(bad):
-            raise InputError(f"{self.path}: {name} is not finite in {len(bad)} rows, first {bad[0]}; extract it again")
+            found = f"{name} is {values[bad[0]]:g} in row {bad[0]}, not finite or too large in {len(bad)} rows"
+            raise InputError(f"{self.path}: {found}; extract it again")
         return values
 
     def positive(self, name: str) -> FloatArray:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xspecnf.errors import InputError
-from xspecnf.fitstable import Table
+from xspecnf.fitstable import LARGEST_NUMBER, Table
 from xspecnf.grid import FloatArray, IntArray
 
 SHARED = 0.5
@@ -46,8 +46,8 @@ def cells(table: Table) -> tuple[IntArray, IntArray, FloatArray]:
     start = np.cumsum(length) - length
     channel = np.repeat(first - start, length) + np.arange(length.sum())
     value = value.astype(np.float64)
-    if not np.all(np.isfinite(value)):
-        raise InputError(f"{table.path}: the matrix holds numbers that are not finite; make it again")
+    if not np.all(np.abs(value) <= LARGEST_NUMBER):
+        raise InputError(f"{table.path}: the matrix holds numbers that are not finite or too large; make it again")
     return energy, channel, value
 
 

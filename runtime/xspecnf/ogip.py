@@ -13,7 +13,7 @@ from xspecnf.caveats import caveats, unit_caveats
 from xspecnf.dates import middle
 from xspecnf.edges import channel_edges, energies, first_channel
 from xspecnf.errors import InputError
-from xspecnf.fitstable import Table, open_tables
+from xspecnf.fitstable import LARGEST_NUMBER, Table, open_tables
 from xspecnf.grid import FloatArray, IntArray
 from xspecnf.matrix import cells
 from xspecnf.rows import chosen, split_row, with_row
@@ -202,7 +202,7 @@ def _exposure(table: Table) -> float:
     if "EXPOSURE" not in table.header:
         raise InputError(f"{table.path}: no EXPOSURE keyword; write the exposure in seconds into its header")
     exposure = table.number("EXPOSURE", np.nan)
-    if not (np.isfinite(exposure) and exposure > 0):
+    if not 0 < exposure <= LARGEST_NUMBER:
         raise InputError(f"{table.path}: EXPOSURE = {exposure:g} s is not a positive time; correct its header")
     return exposure
 

@@ -208,7 +208,7 @@ def test_a_response_with_other_energies_is_refused(write_pha, write_rmf, write_a
         ({"columns": {"SYS_ERR": np.full(CHANNELS, -0.1)}}, r"SYS_ERR of -0\.1\.\.-0\.1 are no fractions"),
         ({"columns": {"SYS_ERR": np.full(CHANNELS, 30.0)}}, r"SYS_ERR of 30\.\.30 are no fractions"),
         ({"columns": {"QUALITY": np.full(CHANNELS, -1)}}, r"QUALITY of -1\.\.-1, 0\.\.5 in the standard"),
-        ({"background": ({"COUNTS": np.full(CHANNELS, np.nan)}, {})}, r"source_bg\.pha: COUNTS is not finite"),
+        ({"background": ({"COUNTS": np.full(CHANNELS, np.nan)}, {})}, r"source_bg\.pha: COUNTS is nan in row 0, not"),
         ({"background": ({}, {"EXPOSURE": 0.0})}, r"source_bg\.pha: EXPOSURE"),
         ({"background": ({}, {"DETCHANS": 1024})}, r"source_bg\.pha: 1024 detector channels"),
     ],
