@@ -84,6 +84,14 @@ def test_summary_names_and_units_follow_theta() -> None:
     assert summary["Gamma"].median == pytest.approx(np.median(post.theta[:, 1]))
 
 
+def test_samples_are_found_by_either_name() -> None:
+    post = posterior()
+    for name in ("kT_disk", "T_max", "ezdiskbb.T_max"):
+        np.testing.assert_array_equal(post[name], post.theta[:, 3])
+    with pytest.raises(ValueError, match="no parameter is called 'kTe'"):
+        post["kTe"]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
