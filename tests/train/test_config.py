@@ -104,6 +104,8 @@ def test_channels_follow_from_the_features(load: Callable[[str], TrainConfig]) -
         ("counts = [100, 1e6]", "counts = 100", r"\[simulator\]: counts = 100 should be a list of 2 numbers"),
         ("counts = [100, 1e6]", "counts = [1, 2, 3]", r"counts = \[1, 2, 3\] should be a list of 2 numbers"),
         ("counts = [100, 1e6]", "counts = [1e6, 100]", r"\[simulator\]: counts must be an interval"),
+        ("counts = [100, 1e6]", "all_detectors = 0", r"\[simulator\]: all_detectors must be at least 1"),
+        ("counts = [100, 1e6]", "background_shape = [1, 2]", r"\[simulator\] has no setting background_shape"),
         ("counts = [100, 1e6]", "bad_share = 1.2", r"\[simulator\]: bad_share is a share between 0 and 1"),
         ("[decoder]", "[response]\nrmf = 'a'\n[decoder]", r"\[response\] is called \[instrument\] now"),
         ("seed = 1", "seed = 1\ninstrument = 'XRT'", r"there is no table \[instrument\]"),

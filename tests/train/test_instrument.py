@@ -18,6 +18,7 @@ from xspecnf_export import export
 from xspecnf_train.backgrounds import measured_beside, tilted_shapes
 from xspecnf_train.evaluate.population import fresh_spectra
 from xspecnf_train.instrument import GridConfig, Instrument, InstrumentConfig, line_width, resolution_grid
+from xspecnf_train.real import RealFiles
 from xspecnf_train.run import train
 from xspecnf_train.simulate import Simulator, SimulatorConfig
 
@@ -111,6 +112,16 @@ def test_a_detector_of_another_telescope(ogip: Path) -> None:
     assert read_observation(ogip / "s0_mar24_bin.pha", grid=grid).counts.sum() > 1000
     with pytest.raises(InputError, match="TELESCOP = 'CHANDRA', INSTRUME = 'ACIS', not a ASCA SIS0 spectrum"):
         read_observation(ogip / "9774.pi", grid=grid)
+
+
+def test_real_spectra_are_read_on_the_grid_without_their_backgrounds(
+    chandra: Instrument, ogip: Path, tmp_path: Path
+) -> None:
+    for name in ("9774.pi", "9774_bg.pi", "9774.arf", "9774.rmf"):
+        (tmp_path / name).symlink_to(ogip / name)
+    (obs,) = RealFiles(tmp_path).read(None, chandra.response, report=pytest.fail)
+    assert (obs.name, obs.response.grid) == ("9774.pi", chandra.response.grid)
+    assert obs.has_background
 
 
 def test_a_background_beside_the_source_scatters_as_it_says() -> None:

@@ -161,7 +161,7 @@ class TrainConfig:
             "encoder": encoder,
             "flow": build(FlowConfig, "[flow]", _section(tables, "flow"), **context),
             "decoder": build(DecoderConfig, "[decoder]", _section(tables, "decoder"), bins=instrument.bins),
-            "simulator": build(SimulatorConfig, "[simulator]", _section(tables, "simulator")),
+            "simulator": build(SimulatorConfig, "[simulator]", _section(tables, "simulator"), background_shape=()),
         }
         for stage in ("rate_stage", "decoder_stage", "joint_stage"):
             built[stage] = build(StageConfig, f"[{stage}]", _section(tables, stage))

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xspecnf.companions import ENDINGS
 from xspecnf.errors import InputError, XspecnfError
 from xspecnf.features import features
 from xspecnf.grid import NICER
@@ -28,6 +27,8 @@ from xspecnf_train.model import Networks
 from xspecnf_train.simulate import Simulator
 
 SUFFIXES = (".pha", ".pi", ".jsgrp")
+BACKGROUNDS = ("_bg", "_bkg", "_back")
+"""Ends of the names, without suffixes, of backgrounds beside their spectra."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ class RealFiles:
 
 def _is_source(path: Path) -> bool:
     """Whether a file is by its name a spectrum, and not the background of one."""
-    name = path.name.removesuffix(".gz")
-    return name.endswith(SUFFIXES) and not name.endswith(ENDINGS["background"])
+    stem, dot, suffix = path.name.lower().removesuffix(".gz").rpartition(".")
+    return dot + suffix in SUFFIXES and not stem.endswith(BACKGROUNDS)
 
 
 @dataclass(frozen=True, eq=False)

@@ -64,6 +64,8 @@ class SimulatorConfig:
             low, high = getattr(self, name)
             if not 0 < low <= high:
                 raise ValueError(f"{name} must be an interval of positive numbers, not {(low, high)}")
+        if self.all_detectors < 1:
+            raise ValueError(f"all_detectors must be at least 1, not {self.all_detectors}")
         for name in ("systematic_free", "background_free", "bad_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is a share between 0 and 1, not {getattr(self, name)}")
