@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from xspecnf.bundle import find_bundle, load_bundle, shipped_bundles
+from xspecnf.bundle import GRAPHS, find_bundle, load_bundle, shipped_bundles
 from xspecnf.errors import BundleError
 from xspecnf.grid import NICER
 from xspecnf.parameters import BHB_PARAMETERS
@@ -100,4 +100,12 @@ def test_an_unknown_name_says_what_there_is(tmp_path: Path) -> None:
 
 def test_shipped_bundles_are_sound() -> None:
     for name in shipped_bundles():
-        assert load_bundle(name).name == name
+        bundle = load_bundle(name)
+        assert bundle.name == name
+        assert [bundle.package(graph).name for graph in bundle.packages] == [f"{graph}.mlpackage" for graph in GRAPHS]
+
+
+def test_shipped_bundles_leave_the_wheel_below_25_megabytes() -> None:
+    """Packages for CoreML included, before they are packed; what else ships takes three."""
+    files = (path for folder in shipped_bundles().values() for path in folder.rglob("*") if path.is_file())
+    assert 0 < sum(path.stat().st_size for path in files) < 22e6
