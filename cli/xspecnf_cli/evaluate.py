@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +16,7 @@ from xspecnf_cli.errors import Debug, reported
 from xspecnf_cli.help import REAL, RESULTS, RUNNING
 from xspecnf_cli.options import RealArfs, RealFolder, RealRmf, model_names
 from xspecnf_cli.progress import on_terminal, stages
+from xspecnf_cli.sheet import terminal
 
 if TYPE_CHECKING:
     from xspecnf_train.evaluate import Sizes
@@ -55,8 +57,8 @@ def evaluate(
 ) -> None:
     """Measure a model: calibration, goodness of fit, efficiency.
 
-    Of the network alone and refined, on fresh simulated spectra; prints tables in Markdown. The second
-    example takes a minute, the first hours.
+    Of the network alone and refined, on fresh simulated spectra; prints tables, in Markdown where that is no
+    terminal. The second example takes a minute, the first hours.
 
     \b
     Examples:
@@ -106,4 +108,11 @@ def _measured(
 def _show(figures: dict[str, Any], as_json: bool) -> None:
     from xspecnf_train.evaluate.markdown import markdown
 
-    typer.echo(json.dumps(figures) if as_json else markdown(figures), nl=as_json)
+    if as_json:
+        typer.echo(json.dumps(figures))
+    elif sys.stdout.isatty():
+        from rich.markdown import Markdown
+
+        terminal().print(Markdown(markdown(figures)))
+    else:
+        typer.echo(markdown(figures), nl=False)

@@ -121,16 +121,32 @@ def _on_terminal(script: str) -> str:
     return written.decode()
 
 
+AT_ONCE = "import xspecnf_cli.bar; xspecnf_cli.bar.DELAY = 0.0\n"
+"""Bars that do not wait."""
+
+
+def _plain(shown: str) -> str:
+    """What was written to a terminal without colours and movements of the cursor."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+
+
 def test_a_terminal_has_a_drawn_table_and_a_bar(tiny_bundle: Path, example: Path) -> None:
     call = ("infer", "--model", tiny_bundle, "--samples", 5, "--no-refine", example, example, example)
-    hurry = "import xspecnf_cli.bar, time; xspecnf_cli.bar.DELAY = 0.0\n"
-    shown = _on_terminal(hurry + _command(*call))
+    shown = _on_terminal(AT_ONCE + _command(*call))
     assert "\x1b[1;31mverdict: reject" in shown
     assert "━" in shown
-    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+    plain = _plain(shown)
     assert plain.count("kT_disk") == 3
     assert re.search(r"infer .* [12]/3 .*left", plain)
     assert max(len(line) for line in re.split(r"[\r\n]+", plain)) <= 80
+
+
+def test_an_evaluation_is_drawn_too(tiny_bundle: Path) -> None:
+    none = ("--exact", 0, "--refined", 0, "--workers", 1)
+    shown = _plain(_on_terminal(AT_ONCE + _command("evaluate", tiny_bundle, "--spectra", 2, "--samples", 20, *none)))
+    assert re.search(r"simulated ━.* 0/2 ", shown)
+    assert re.search(r"^ counts +spectra +marginal", shown, re.MULTILINE)
+    assert "spectra judged" not in shown
 
 
 def test_a_pipe_has_plain_text_and_no_rich(tiny_bundle: Path, example: Path) -> None:
