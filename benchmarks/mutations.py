@@ -49,7 +49,7 @@ STRUCTURE = ("SIMPLE", "XTENSION", "BITPIX", "NAXIS", "PCOUNT", "GCOUNT", "TFIEL
 OURS = ("EXPOSURE", "BACKSCAL", "AREASCAL", "DETCHANS", "TELESCOP", "INSTRUME", "POISSERR", "HDUCLAS", "DATASUM")
 SPECIALS = (np.nan, np.inf, -np.inf, -1, 0, 1, 2**31 - 1, -(2**31), 1e30, 1e300)
 BOMB = 2**24
-BOMBS = 0.2
+BOMBS = 0.1
 """Of those that chance would have: a bomb takes a second, the others a hundredth."""
 
 Mutation = Callable[[bytes, Generator], bytes]

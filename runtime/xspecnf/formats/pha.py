@@ -37,7 +37,8 @@ def write_spectrum(
     path: Path, counts: NDArray[np.int64], exposure: float, first_channel: int, header: Header, systematic: float = 0.0
 ) -> None:
     """Write Poisson counts (channels,) over `exposure` seconds, with their fractional `systematic` error."""
-    columns: Columns = {"COUNTS": counts.astype(np.int32)}
+    small = counts.max(initial=0) <= np.iinfo(np.int32).max  # as every program expects them
+    columns: Columns = {"COUNTS": counts.astype(np.int32 if small else np.int64)}
     if systematic:
         columns["SYS_ERR"] = np.full(len(counts), systematic)
     keywords = {"POISSERR": True, "HDUCLAS2": "TOTAL"}
@@ -65,10 +66,10 @@ def _write(
 ) -> None:
     from astropy.io import fits
 
-    formats = {"i": "J", "f": "D"}
+    formats = {"i4": "J", "i8": "K", "f8": "D"}
     table = fits.BinTableHDU.from_columns(
         [fits.Column("CHANNEL", "J", array=channel)]
-        + [fits.Column(name, formats[values.dtype.kind], array=values) for name, values in columns.items()],
+        + [fits.Column(name, formats[values.dtype.str[1:]], array=values) for name, values in columns.items()],
         name="SPECTRUM",
     )
     table.header.update(_keywords(exposure, header, channel, columns) | keywords)
