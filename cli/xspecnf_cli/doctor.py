@@ -125,7 +125,11 @@ def _speed(bundle: Bundle, backend: Backend, seconds: dict[str, float]) -> str:
     from xspecnf.backends.timing import SAMPLES, time_backend
     from xspecnf.golden import check_golden
 
-    off = max(check_golden(bundle, backend).values(), default=None)
-    seconds[backend.provider] = found = time_backend(bundle, backend)
+    try:
+        off = max(check_golden(bundle, backend).values(), default=None)
+        found = time_backend(bundle, backend)
+    except Exception as error:  # a provider that is not to be used is no fault of the installation
+        return f"not to be used: {one_line(error)}"
+    seconds[backend.provider] = found
     golden = f"off the golden outputs by {off:.0e} at most" if off is not None else "no golden outputs in this bundle"
     return f"{1e3 * found:.1f} ms for a spectrum and {SAMPLES} samples; {golden}"

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from xspecnf_cli.errors import Debug, reported
+from xspecnf_cli.options import Provider, Where
 
 app = typer.Typer(help="List, show, verify and sign model bundles.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -58,6 +59,7 @@ def verify(
     key: Annotated[
         Path | None, typer.Option(help="A public key, PEM: the bundle must be signed by its owner too.")
     ] = None,
+    provider: Where = Provider.cpu,
     debug: Debug = False,
 ) -> None:
     """Check every file of a model, its signature, and run it.
@@ -73,11 +75,12 @@ def verify(
             from xspecnf.signature import verify_signature
 
             verify_signature(find_bundle(model), key)
-        loaded = load_model(model, "cpu")
-        verify_graphs(loaded)
+        loaded = load_model(model, provider.value)
+        off = max(verify_graphs(loaded).values(), default=None)
+        golden = f", off the golden outputs by {off:.0e} at most" if off is not None else ""
         signed = f"signed by the owner of {key}, " if key else ""
         bundle = loaded.bundle
-        typer.echo(f"{bundle.name} {bundle.version}: {signed}{len(bundle.files)} files intact, graphs run")
+        typer.echo(f"{bundle.name} {bundle.version}: {signed}{len(bundle.files)} files intact, graphs run{golden}")
 
 
 @app.command()

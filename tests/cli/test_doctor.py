@@ -64,3 +64,16 @@ def test_providers_are_timed(run: Run, tiny_bundle: Path, monkeypatch: pytest.Mo
     (timed,) = (line for line in lines if line.startswith("tiny on cpu: "))
     assert timed.endswith(" ms for a spectrum and 1000 samples; no golden outputs in this bundle")
     assert "fastest here: --provider cpu" in lines
+
+
+def test_a_provider_with_other_answers_is_not_to_be_used(
+    run: Run, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def off(*_: object) -> None:
+        raise BundleError("off its golden outputs")
+
+    monkeypatch.setattr("xspecnf.bundle.shipped_bundles", dict)
+    monkeypatch.setattr("xspecnf.golden.check_golden", off)
+    lines = run("doctor", tiny_bundle, "--benchmark").stdout.splitlines()
+    assert "tiny on cpu: not to be used: off its golden outputs" in lines
+    assert not any(line.startswith("fastest here") for line in lines)

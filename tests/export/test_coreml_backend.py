@@ -131,6 +131,13 @@ def test_a_spectrum_from_file_to_posterior(bundle: Path, example: Path, compiled
 
 
 @pytest.mark.usefixtures("compiled")
+def test_models_verify_compares_with_the_golden_outputs(bundle: Path) -> None:
+    done = CliRunner().invoke(app, ["models", "verify", str(bundle), "--provider", "coreml-gpu"])
+    assert done.exit_code == 0, done.output
+    assert "files intact, graphs run, off the golden outputs by " in done.stdout
+
+
+@pytest.mark.usefixtures("compiled")
 def test_doctor_times_and_compares_every_provider(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("xspecnf.backends.timing.SAMPLES", 3)
     monkeypatch.setattr("xspecnf.bundle.shipped_bundles", dict)
