@@ -17,8 +17,8 @@ from astropy.io import fits
 from numpy.random import Generator
 
 FILES = ("source.pha", "background.pha", "source.rmf", "source.arf")
-THINNED = 16
-"""Every such energy of the response is kept: a tenth of a second to read, not a second."""
+THINNED = 4
+"""Every such energy of the response is kept: read sooner, and neighbours stay alike."""
 
 WRITTEN = "2030-01-01T00:00:00"
 """When the sums claim to be made: after everything else that the headers tell of, and the same at every run."""

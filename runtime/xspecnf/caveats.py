@@ -54,3 +54,12 @@ def error_caveat(spectrum: Spectrum) -> tuple[str, ...]:
     excess = float(np.sum(spectrum.error[many] ** 2) / np.sum(spectrum.counts[many]))
     note = f"{spectrum.name}: its stated variance is {excess:.2g} times that of Poisson counts and was not used"
     return () if 0.5 < excess < 2 else (note,)
+
+
+def background_caveat(background: Spectrum) -> tuple[str, ...]:
+    """A note on a background whose stated error is more than all of it, as where COUNTS and STAT_ERR changed places."""
+    if background.error is None:
+        return ()
+    total, error = float(np.sum(background.counts)), float(np.sqrt(np.sum(background.error**2)))
+    note = f"{background.name}: its {total:.3g} counts are less than their stated error, {error:.3g}; check its columns"
+    return (note,) if error > abs(total) > 0 else ()

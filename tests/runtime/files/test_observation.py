@@ -182,6 +182,15 @@ def test_errors_that_are_not_poisson_s_are_said(observe, scale, said):
     assert notes == (("source.pha: its stated variance is 9 times that of Poisson counts and was not used",) * said)
 
 
+def test_a_background_less_than_its_error_is_said(observe):
+    counts = np.full(CHANNELS, 100.0)
+    swapped = {"COUNTS": counts**0.5, "STAT_ERR": counts**2}
+    notes = observe(background=(swapped, {"POISSERR": False})).notes
+    assert [note.split(";")[0] for note in notes] == [
+        "source_bg.pha: its 1.5e+04 counts are less than their stated error, 3.87e+05"
+    ]
+
+
 def test_a_response_with_other_energies_is_refused(write_pha, write_rmf, write_arf):
     rmf = write_rmf("gain.rmf", EDGES, np.full((2, CHANNELS), 1 / CHANNELS))
     with fits.open(rmf, mode="update") as hdus:
