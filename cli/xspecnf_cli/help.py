@@ -1,4 +1,4 @@
-"""Help that reads the same on a terminal and in a pipe: verbs first, options under headings, all on one screen."""
+"""Help that reads the same on a terminal and in a pipe: verbs first, options under headings, a short first page."""
 
 from __future__ import annotations
 
