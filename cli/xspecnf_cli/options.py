@@ -87,7 +87,10 @@ Systematic = Annotated[
         rich_help_panel=RESPONSE,
     ),
 ]
-Where = Annotated[Provider, typer.Option(help="Where the networks run.", rich_help_panel=RUNNING)]
+Where = Annotated[
+    Provider,
+    typer.Option(metavar="ENGINE", help=f"Where the networks run: {', '.join(Provider)}.", rich_help_panel=RUNNING),
+]
 Jobs = Annotated[int, typer.Option(min=1, metavar="N", help="Processes that share the files.", rich_help_panel=RUNNING)]
 Scheduler = Annotated[
     str | None,
