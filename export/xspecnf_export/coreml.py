@@ -90,8 +90,9 @@ def write_packages(networks: Networks, folder: Path, about: Mapping[str, str]) -
     Raises:
         BundleError: a package differs from the trained network by more than TOLERANCES.
     """
+    converted = modules(networks)
     for graph, example in references(networks, 2, 3).items():
-        convert(modules(networks)[graph], graph, example, folder / f"{graph}.mlpackage", about)
+        convert(converted[graph], graph, example, folder / f"{graph}.mlpackage", about)
     return {name: asdict(precision) for name, precision in verify_packages(networks, folder).items()}
 
 
@@ -164,7 +165,10 @@ def verify_packages(networks: Networks, folder: Path) -> dict[str, Precision]:
         result |= {name: Precision(program[name], single[name]) for name in program}
     if failures := [failure for name, precision in result.items() for failure in precision.failures(name)]:
         found = "; ".join(failures)
-        raise BundleError(f"{folder}: the CoreML packages disagree with the trained networks ({found})")
+        raise BundleError(
+            f"{folder}: the CoreML packages disagree with the trained networks ({found}); nothing was written, "
+            "--no-coreml leaves them out"
+        )
     return result
 
 
