@@ -21,7 +21,7 @@ from xspecnf.response import Response
 from xspecnf.statistics import pgstat, pgstat_per_bin
 
 bounded = settings(
-    max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 BINS = 7
 HEADER = Header("NICER", "XTI")
