@@ -12,7 +12,7 @@ from xspecnf.grid import FloatArray, IntArray
 ALIKE = 0.5
 """Two rows share what the lesser of them has in each bin. Of what usual neighbours share, any two in the responses of
 eight missions share 0.6 and more; a row shares with one beside it 0.8 of what these share with each other; and none has
-1.2 times as much as both of them."""
+more than 1.3 times as much as both of them."""
 
 
 def refuse_torn(matrix: FloatArray, path: Path) -> None:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,6 +7,7 @@ from hypothesis import strategies as st
 
 from xspecnf.errors import BundleError, InputError
 from xspecnf.grid import NICER
+from xspecnf.matrix import refuse_torn
 from xspecnf.ogip import read_arf, read_rmf
 from xspecnf.response import Response, load_response
 
@@ -155,3 +158,31 @@ def test_a_row_that_is_unlike_those_beside_it_is_refused(write_rmf):
     dense[5, 100:400], dense[5, 600:700] = 0, 0.01
     with pytest.raises(InputError, match=r"torn\.rmf: row 5 of the matrix is unlike"):
         load_response(write_rmf("torn.rmf", edges, dense), None)
+
+
+def rows_of_peaks() -> np.ndarray:
+    """(30, 240): a peak of 20 bins that moves by one bin a row."""
+    return np.array([np.where(abs(np.arange(240) - 100 - row) < 10, 0.05, 1e-6) for row in range(30)])
+
+
+@pytest.mark.parametrize(
+    ("rows", "moved"), [(slice(7, 8), 60), (slice(7, 12), 60), (slice(3, 4), None), (slice(20, 22), 200)]
+)
+def test_pieces_out_of_place_are_found(rows, moved):
+    """Rows whose peaks lie elsewhere, one or five together; a row that got another one's peak besides its own."""
+    matrix = rows_of_peaks()
+    refuse_torn(matrix, Path("sound.rmf"))
+    matrix[rows] = np.roll(matrix[rows], moved, axis=1) if moved else 2.5 * matrix[rows]
+    with pytest.raises(InputError, match=r"torn\.rmf: row \d+ of the matrix is unlike those beside it"):
+        refuse_torn(matrix, Path("torn.rmf"))
+
+
+@pytest.mark.parametrize("matrix", [np.eye(9), np.zeros((9, 9)), np.ones((1, 9)), np.ones((2, 9))])
+def test_matrices_without_neighbours_to_compare_are_left_alone(matrix):
+    refuse_torn(matrix, Path("ideal.rmf"))
+
+
+def test_an_edge_where_the_area_jumps_is_no_damage():
+    matrix = rows_of_peaks()
+    matrix[15:] *= 40
+    refuse_torn(matrix, Path("edge.rsp"))
