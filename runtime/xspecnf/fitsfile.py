@@ -23,6 +23,9 @@ LARGEST = 2**28
 # What people give by mistake, by its first bytes.
 MAGIC = {b"PK\x03\x04": "a zip archive", b"%PDF": "a PDF", b"\x89HDF": "an HDF5 file", b"\x1f\x9d": "compress(1) data"}
 
+MOST = 999
+"""Axes of an image, columns of a table (FITS 4.0, 4.4.1 and 7.3.1); astropy asks for as many keywords as it is told."""
+
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 
 TEXT = frozenset(range(32, 127)) | {9, 10, 13}
@@ -44,6 +47,10 @@ def content(path: Path) -> bytes:
         raise InputError(f"{path}: more than {LARGEST >> 20} MiB unpacked; no spectrum or response is that large")
     if not found.startswith(b"SIMPLE  ="):
         raise InputError(f"{path}: not a FITS file ({_kind(found)}); give a FITS file")
+    for keyword in (b"NAXIS   =", b"TFIELDS ="):
+        if (number := _largest(found, keyword)) > MOST:
+            card = keyword.decode().replace(" ", "")
+            raise InputError(f"{path}: a header has {card}{number}, {MOST} at most in the standard; get the file again")
     return found
 
 
@@ -83,6 +90,12 @@ def _sum(part: bytes) -> int:
     while total >> 32:
         total = (total & 0xFFFFFFFF) + (total >> 32)
     return total
+
+
+def _largest(found: bytes, keyword: bytes) -> int:
+    """The largest whole number that follows a card's keyword anywhere in the file, 0 for none."""
+    values = (part[:21].split(b"/")[0].strip(b" +") for part in found.split(keyword)[1:])
+    return max((int(value) for value in values if value.isdigit()), default=0)
 
 
 def _edited_after(header: Any, keyword: str) -> bool:

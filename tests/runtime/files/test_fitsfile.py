@@ -97,3 +97,14 @@ def test_what_is_no_fits_file_is_named(tmp_path, first, named):
 def test_an_impossible_path_is_refused():
     with pytest.raises(InputError, match="cannot be read"):
         content(Path("a\0b"))
+
+
+@pytest.mark.parametrize("keyword", ["NAXIS   =", "TFIELDS ="])
+def test_headers_of_a_billion_keywords_are_refused(tmp_path, keyword):
+    """Found by benchmarks/mutants.py, number 1044: astropy looks for each of them."""
+    path = with_sums(tmp_path / "a.fits")
+    sound = path.read_bytes()
+    at = sound.rindex(keyword.encode())
+    path.write_bytes(sound[:at] + f"{keyword} {2**31:20}".encode() + sound[at + 30 :])
+    with pytest.raises(InputError, match=r"a\.fits: a header has (NAXIS|TFIELDS)=2147483648, 999 at most"):
+        content(path)
