@@ -139,7 +139,7 @@ def default_fit_row(data: Data) -> Row:
 
 def default_fit(obs: Observation) -> BestFit:
     """Fisher scoring from DEFAULT_START until nothing is gained, with the paper's limit for XSPEC."""
-    return fit(obs, DEFAULT_START, iterations=PAPER_ITERATIONS)
+    return fit(obs, DEFAULT_START, iterations=PAPER_ITERATIONS, scattered=0)
 
 
 def judged(model: Model, spectra: Spectra, exact: int, refined: int) -> Judged:
