@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import re
 import shutil
@@ -118,13 +119,13 @@ def disturb(work: Work, scratch: Path, kills: int, rng: np.random.Generator) -> 
     folder, killed, resumed, ends = expected, 0, 0, 0  # the same path: outputs record it
     folder.mkdir()
     while killed < kills:
-        resumed += any(folder.iterdir())
-        process = begun(arguments, scratch)
-        if rng.random() > UNDISTURBED:
-            time.sleep(rng.uniform(0, usual))
-            killed += kill(process, scratch)
-        else:
-            ended(process, scratch)
+        fresh, started = not any(folder.iterdir()), time.monotonic()
+        resumed += not fresh
+        moment = math.inf if rng.random() < UNDISTURBED else rng.uniform(0, usual)
+        if stopped(begun(arguments, scratch), moment, scratch):
+            killed += 1
+        elif fresh:
+            usual = time.monotonic() - started  # of the latest: other work on the machine comes and goes
         found = contents(folder)
         if killed_or_done(folder, found, wanted):
             ends += 1
@@ -133,7 +134,7 @@ def disturb(work: Work, scratch: Path, kills: int, rng: np.random.Generator) -> 
             folder.mkdir()
     shutil.rmtree(folder)
     print(
-        f"{work.name}: {killed} kills within {usual:.1f} s, {resumed} runs went on from others, {ends} ends equal",
+        f"{work.name}: {killed} kills within some {usual:.1f} s, {resumed} runs went on from others, {ends} ends equal",
         flush=True,
     )
 
@@ -162,16 +163,21 @@ def begun(arguments: list[str], scratch: Path) -> int:
 
 def ended(process: int, scratch: Path) -> None:
     """Wait for a process that must succeed."""
-    if os.waitpid(process, 0)[1]:
-        raise SystemExit(f"a run that nobody killed has failed:\n{(scratch / SAID).read_text()}")
+    if stopped(process, math.inf, scratch):
+        raise SystemExit("a run was killed, and not by this benchmark")
 
 
-def kill(process: int, scratch: Path) -> bool:
-    """Kill a process unless it has ended by itself; whether it was killed. One that failed ends the benchmark."""
-    os.kill(process, signal.SIGKILL)
-    status = os.waitpid(process, 0)[1]
+def stopped(process: int, seconds: float, scratch: Path) -> bool:
+    """Kill a process after so many seconds unless it has ended; whether it was killed. A failure ends the benchmark."""
+    moment, found, status = time.monotonic() + seconds, 0, 0
+    while not found and time.monotonic() < moment:
+        time.sleep(0.01)
+        found, status = os.waitpid(process, os.WNOHANG)
+    if not found:
+        os.kill(process, signal.SIGKILL)
+        status = os.waitpid(process, 0)[1]
     if os.WIFEXITED(status) and os.WEXITSTATUS(status):
-        raise SystemExit(f"a run that was about to be killed has failed:\n{(scratch / SAID).read_text()}")
+        raise SystemExit(f"a run has failed:\n{(scratch / SAID).read_text()}")
     return os.WIFSIGNALED(status)
 
 
