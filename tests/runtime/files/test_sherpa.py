@@ -28,7 +28,7 @@ BACKGROUNDS += [("swift/interval0pc.pi", "swift/interval0pcback.pi")]
 @pytest.fixture(scope="module")
 def sherpa() -> ModuleType:
     logging.getLogger("sherpa").setLevel(logging.CRITICAL)
-    return pytest.importorskip("sherpa.astro.io", reason="sherpa is not installed", exc_type=ImportError)
+    return pytest.importorskip("sherpa.astro.io", reason="sherpa is not installed")
 
 
 @pytest.mark.parametrize("name", NAMES.split())
