@@ -18,7 +18,16 @@ CONFIGS = ROOT / "train" / "xspecnf_train" / "configs"
 EXAMPLES = ROOT / "examples" / "maxi_j1820"
 
 
-SMALL = {"pool": 1500, "epochs": 2, "steps": 2, "batch": 16, "labels": 8, "transforms": 2, "hidden_features": 16}
+SMALL = {
+    "threads": 1,
+    "pool": 1500,
+    "epochs": 2,
+    "steps": 2,
+    "batch": 16,
+    "labels": 8,
+    "transforms": 2,
+    "hidden_features": 16,
+}
 
 
 def miniature(name: str, folder: Path) -> Path:
