@@ -44,7 +44,7 @@ def main() -> None:
     if not (arguments.output / "checkpoint.safetensors").exists():
         start(arguments.config, arguments.start, arguments.keep, arguments.output)
     train(arguments.config, arguments.output)
-    export(arguments.output, arguments.output / "bundle", arguments.config.stem)
+    export(arguments.output, arguments.output / "bundle", arguments.config.stem, coreml=False)
 
 
 if __name__ == "__main__":
