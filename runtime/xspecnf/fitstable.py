@@ -189,9 +189,12 @@ def open_tables(path: Path) -> Iterator[dict[str, list[Table]]]:
 
 
 def _extensions(hdus: Any, file: bytes) -> Iterator[Any]:
-    """The HDUs as far as each follows the one before: in what else lies behind, astropy seeks a header for seconds."""
+    """The HDUs as far as each follows the one before: in what else lies behind, astropy seeks a header for seconds,
+    and from one of negative size it goes back, for ever."""
     for number in count():
         yield hdus[number]
         place = hdus[number].fileinfo()
+        if place["datSpan"] < 0:
+            raise ValueError(f"HDU {number} of negative size")
         if not file.startswith(b"XTENSION", place["datLoc"] + place["datSpan"]):
             return

@@ -73,6 +73,16 @@ def test_mutants_are_refused_noted_or_mean_the_same(folder, tmp_path, sound):
     assert refused > 30
 
 
+@pytest.mark.parametrize("rows", [-404, -(10**6)])
+def test_table_of_negative_length_is_refused(tmp_path, sound, rows):
+    """From its end astropy goes back to where it began, and so on until there is no memory left."""
+    at = sound["source.pha"].rindex(b"NAXIS2") + 10
+    content = sound["source.pha"][:at] + b"%20d" % rows + sound["source.pha"][at + 20 :]
+    (tmp_path / "a.fits").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.fits"):
+        read_spectrum(tmp_path / "a.fits")
+
+
 @pytest.mark.parametrize("name", FILES)
 @bounded
 @given(data=st.data())
