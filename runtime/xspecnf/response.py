@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xspecnf.archive import load_arrays
+from xspecnf.atomic import atomically
 from xspecnf.errors import BundleError, InputError
 from xspecnf.grid import NICER, FloatArray, Grid
 from xspecnf.matrix import refuse_torn
@@ -80,9 +81,10 @@ class Response:
         return Response(self.energy_edges, self.matrix * np.asarray(factor), self.name, self.grid)
 
     def save(self, path: str | Path) -> None:
-        """Write an .npz; the matrix in float32, whose precision is far better than the calibration's."""
+        """Write an .npz, whole; the matrix in float32, whose precision is far better than the calibration's."""
         matrix = self.matrix.astype(np.float32)
-        np.savez_compressed(path, energy_edges=self.energy_edges, matrix=matrix, name=np.array(self.name))
+        with atomically(Path(path)) as temporary, open(temporary, "wb") as file:
+            np.savez_compressed(file, energy_edges=self.energy_edges, matrix=matrix, name=np.array(self.name))
 
     @classmethod
     def load(cls, path: str | Path, grid: Grid = NICER) -> Self:

@@ -84,9 +84,7 @@ class Instrument:
         """Write it into a training run's folder."""
         about = {"grid": self.response.grid.to_dict(), "background_shape": list(self.background_shape)}
         write_atomically(run / INSTRUMENT_FILE, json.dumps(about).encode())
-        temporary = run / f"part.{RESPONSE_FILE}"
-        self.response.save(temporary)
-        temporary.replace(run / RESPONSE_FILE)
+        self.response.save(run / RESPONSE_FILE)
 
     @classmethod
     def load(cls, run: Path) -> Self:
