@@ -8,6 +8,7 @@ import numpy as np
 
 from xspecnf.errors import InputError
 from xspecnf.fitstable import Table
+from xspecnf.grid import FloatArray, Grid, IntArray
 
 if TYPE_CHECKING:
     from xspecnf.ogip import Spectrum
@@ -63,3 +64,18 @@ def background_caveat(background: Spectrum) -> tuple[str, ...]:
     total, error = float(np.sum(background.counts)), float(np.sqrt(np.sum(background.error**2)))
     note = f"{background.name}: its {total:.3g} counts are less than their stated error, {error:.3g}; check its columns"
     return (note,) if error > abs(total) > 0 else ()
+
+
+def absent_caveat(background: Spectrum, grid: Grid) -> tuple[str, ...]:
+    """A note on a background that has no row for some channels of the grid's bins, as where its end is missing."""
+    used = np.flatnonzero(grid.bin_of_channel >= 0) + grid.lowest_channel
+    absent = int(np.count_nonzero(~np.isin(used, background.channel)))
+    note = f"{background.name}: no row for {absent} of the {len(used)} channels in use; they were taken as zero"
+    return (note,) if absent else ()
+
+
+def empty_caveat(name: str, energy: IntArray, value: FloatArray) -> tuple[str, ...]:
+    """A note on rows of a matrix, of cells in rows `energy` with `value`, that are empty between others."""
+    rows = np.flatnonzero(np.bincount(energy, weights=value))
+    empty = int(rows[-1] - rows[0] + 1 - len(rows)) if len(rows) else 0
+    return (f"{name}: {empty} rows of the matrix are empty between others; it may be damaged",) if empty else ()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xspecnf.caveats import background_caveat, error_caveat
+from xspecnf.caveats import absent_caveat, background_caveat, error_caveat
 from xspecnf.companions import NO_BACKGROUND, missing, search
 from xspecnf.coverage import refuse_foreign
 from xspecnf.errors import InputError
@@ -190,7 +190,8 @@ def _find_background(
         return None, (f"{absent}; the background is taken as zero",)
     background = read_spectrum(with_row(result.found, result.row))
     refuse_foreign(background, grid)
-    return background, result.notes + background.notes + background_caveat(background)
+    found = background_caveat(background) + absent_caveat(background, grid)
+    return background, result.notes + background.notes + found
 
 
 def _scale_background(spectrum: Spectrum, background: Spectrum | None, grid: Grid) -> tuple[FloatArray, FloatArray]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xspecnf.caveats import caveats, unit_caveats
+from xspecnf.caveats import caveats, empty_caveat, unit_caveats
 from xspecnf.dates import middle
 from xspecnf.edges import channel_edges, energies, first_channel
 from xspecnf.errors import InputError
@@ -172,6 +172,7 @@ def read_rmf(path: str | Path) -> Rmf:
             raise InputError(f"{path}: the matrix fills {found}, EBOUNDS has {len(bounds)}; correct TLMIN of F_CHAN")
         edges, order = energies(table)
         notes += table.notes + bounds.notes + unit_caveats(table) + unit_caveats(bounds)
+        notes += empty_caveat(path.name, energy, value)
         mission = (bounds.text("TELESCOP"), bounds.text("INSTRUME"))
         return Rmf(path, edges, order[energy], channel, value, channel_edges(bounds), first, notes, *mission)
 

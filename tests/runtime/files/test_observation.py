@@ -191,6 +191,12 @@ def test_a_background_less_than_its_error_is_said(observe):
     ]
 
 
+def test_a_background_without_all_channels_is_said(observe):
+    short = {"CHANNEL": np.arange(900), "COUNTS": np.full(900, 100)}
+    notes = observe(background=(short, {})).notes
+    assert notes == ("source_bg.pha: no row for 95 of the 966 channels in use; they were taken as zero",)
+
+
 def test_a_response_with_other_energies_is_refused(write_pha, write_rmf, write_arf):
     rmf = write_rmf("gain.rmf", EDGES, np.full((2, CHANNELS), 1 / CHANNELS))
     with fits.open(rmf, mode="update") as hdus:

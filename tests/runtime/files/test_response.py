@@ -160,6 +160,17 @@ def test_a_row_that_is_unlike_those_beside_it_is_refused(write_rmf):
         load_response(write_rmf("torn.rmf", edges, dense), None)
 
 
+def test_empty_rows_between_others_are_said(write_rmf):
+    """As zeroed blocks leave them; those at the ends may be empty."""
+    dense = np.full((9, NICER.channels), 1e-3)
+    dense[[0, 8]] = 0
+    edges = np.linspace(2, 3, 10)
+    assert load_response(write_rmf("sound.rmf", edges, dense), None).notes == ()
+    dense[3:5] = 0
+    said = "holed.rmf: 2 rows of the matrix are empty between others; it may be damaged"
+    assert load_response(write_rmf("holed.rmf", edges, dense), None).notes == (said,)
+
+
 def rows_of_peaks() -> np.ndarray:
     """(30, 240): a peak of 20 bins that moves by one bin a row."""
     return np.array([np.where(abs(np.arange(240) - 100 - row) < 10, 0.05, 1e-6) for row in range(30)])
