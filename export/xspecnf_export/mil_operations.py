@@ -101,6 +101,11 @@ def gather(x: Array, indices: Array, axis: Array, batch_dims: Array, validate_in
     return np.take(x, indices, axis=int(axis))
 
 
+def gather_along_axis(x: Array, indices: Array, axis: Array, validate_indices: bool = False) -> Array:
+    """Of each line of x along one axis, its numbers at that line's indices."""
+    return np.take_along_axis(x, indices, axis=int(axis))
+
+
 def scatter(
     data: Array, indices: Array, updates: Array, axis: Array, mode: str, validate_indices: bool = False
 ) -> Array:
@@ -129,6 +134,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "fill": lambda shape, value: np.full(shape, value),
     "fill_like": lambda ref_tensor, value: np.full(ref_tensor.shape, value),
     "gather": gather,
+    "gather_along_axis": gather_along_axis,
     "gelu": gelu,
     "greater_equal": lambda x, y: x >= y,
     "less": lambda x, y: x < y,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import onnx
 import torch
-from onnx import ModelProto
+from onnx import ModelProto, NodeProto
 from torch import Tensor, nn
 
 from xspecnf_export.sampler import Sampler
@@ -78,20 +78,34 @@ def _trace(module: nn.Module, example: tuple[Tensor, ...], name: str) -> ModelPr
 
 
 def _tidy(model: ModelProto) -> ModelProto:
-    """Drop copies of constants and the exporter's notes on source files; check what is left."""
-    constants = {tensor.name for tensor in model.graph.initializer}
-    same = {n.output[0]: n.input[0] for n in model.graph.node if n.op_type == "Identity" and n.input[0] in constants}
-    kept = [node for node in model.graph.node if node.output[0] not in same]
-    sizes = {node.output[0] for node in kept if node.op_type in ("Concat", "Shape")}
-    for node in kept:
+    """Compute nothing twice, drop the exporter's notes on source files; check what is left."""
+    nodes = _distinct(model)
+    sizes = {node.output[0] for node in nodes if node.op_type in ("Concat", "Shape")}
+    for node in nodes:
         node.doc_string = ""
         if node.op_type == "Reshape" and node.input[1] in sizes:  # taken at their word, 0 too
             del node.attribute[:]
             node.attribute.append(onnx.helper.make_attribute("allowzero", 1))
-        for i, name in enumerate(node.input):
-            node.input[i] = same.get(name, name)
     del model.graph.node[:]
-    model.graph.node.extend(kept)
+    model.graph.node.extend(nodes)
     model.ir_version = IR
     onnx.checker.check_model(model)
     return model
+
+
+def _distinct(model: ModelProto) -> list[NodeProto]:
+    """The nodes without those that repeat another; copies and repetitions are read from the first."""
+    given = {tensor.name for tensor in (*model.graph.input, *model.graph.initializer)}
+    results = {tensor.name for tensor in model.graph.output}
+    same: dict[str, str] = {}
+    known: dict[tuple[object, ...], NodeProto] = {}
+    for node in model.graph.node:
+        for i, name in enumerate(node.input):
+            node.input[i] = same.get(name, name)
+        if node.op_type == "Identity" and node.input[0] in given and node.output[0] not in results:
+            same[node.output[0]] = node.input[0]
+            continue
+        attributes = sorted(attribute.SerializeToString() for attribute in node.attribute)
+        first = known.setdefault((node.op_type, *node.input, *attributes, len(node.output)), node)
+        same |= dict(zip(node.output, first.output, strict=True))
+    return list(known.values())

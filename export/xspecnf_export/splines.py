@@ -1,103 +1,94 @@
 """The inverse of a rational-quadratic spline, written for a fast and branch-free graph.
 
-In unit coordinates Y = (y + bound)/(2 bound). With E = exp(logits), knots and sizes of all bins times sum(E) are one
-constant matrix times E; the bin is picked first and normalised afterwards, so nothing is a difference of cumulative
-sums. Inside the bin, with q the position from its bottom in units of its height, delta = height/width and d0, d1 the
-slopes at its ends,
+In unit coordinates Y = (y + bound)/(2 bound). With E = exp(logits), the edges and sizes of all bins times sum(E) are
+one constant matrix times E; the bin is picked first and normalised afterwards, so nothing is a difference of cumulative
+sums. Inside the bin, with q the position from its bottom in units of its height, and e0, e1 the slopes dy/dx at its
+ends in units of its mean slope delta = height/width,
 
-    s = d0 + d1 - 2 delta,  b = d0 - q s,  g = 2 delta q,  disc = (b - g)^2 + g (2 delta - g)  (never negative)
-    root = g / (b + sqrt(disc)),   d root/dq = (delta + s root (1 - root)) / sqrt(disc).
+    g = 2 q,  f = e0 - q (e0 + e1),  r = sqrt(f^2 + g (2 - g)),
+    root = g / (f + g + r),   d root/dq = (1 + (e0 + e1 - 2) root (1 - root)) / r,
 
-Outside the bounds the spline is the identity: what clipping takes off is added back.
+where nothing under the root is negative. Outside the bounds the spline is the identity: what clipping takes off is
+added back.
 """
+
+import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from xspecnf_train.flow import SplineTransform
-from xspecnf_train.splines import MIN_SLOPE, TAIL_LOGIT, knot_matrix
+from xspecnf_train.splines import MIN_SLOPE, knot_matrix
 
 LOGIT_BOUND = 60.0
 """Logits are clipped to this: exp stays within float32, and a bin of weight exp(-60) is at its smallest size anyway."""
 
-Tables = tuple[Tensor, ...]
+RISE = math.exp(MIN_SLOPE)
+"""A slope is MIN_SLOPE + ln(1 + exp(logit)) = ln(RISE + RISE exp(logit))."""
 
 
 def constant(tensor: Tensor) -> nn.Parameter:
-    """A copy of trained numbers that nothing trains further."""
+    """A copy of numbers that nothing trains."""
     return nn.Parameter(tensor.detach().clone(), requires_grad=False)
 
 
+class Slope(NamedTuple):
+    """What ln dX/dY follows from, rows [1, N] of one spline: root, e0 + e1 and r of the module's docstring, 1/delta."""
+
+    root: Tensor
+    both: Tensor
+    r: Tensor
+    run: Tensor
+
+
+def log_slope(slopes: list[Slope]) -> Tensor:
+    """The sum of ln dX/dY over splines [1, N], all of them at once."""
+    root, both, r, run = (torch.cat(rows) for rows in zip(*slopes, strict=True))
+    return ((1 + (both - 2) * root * (1 - root)) * run / r).log().sum(dim=0, keepdim=True)
+
+
 class InverseSpline(nn.Module):
-    """The inverse spline of one dimension, its parameters included: Y [B, 1, 1, S] -> X [B, 1, 1, S] and dX/dY.
+    """The inverse spline of one dimension: Y [1, N] -> X [1, N] and what its slope follows from.
 
-    order: the hidden units by degree; seen: how many of them the parameters depend on, none for the first dimension,
-    whose spline is a constant.
+    The logits are 2 K of the bins' widths and heights, then K + 1 of the slopes at the knots.
     """
 
-    def __init__(self, spline: SplineTransform, dimension: int, order: Tensor, seen: int) -> None:
+    def __init__(self, bins: int) -> None:
         super().__init__()
-        self.bins = spline.num_bins
-        final = spline.autoregressive_net.final_layer
-        rows = slice(dimension * (3 * self.bins - 1), (dimension + 1) * (3 * self.bins - 1))
-        affine = torch.cat([final.bias[rows].unsqueeze(1), final.weight[rows][:, order[:seen]]], dim=1).detach()
-        inner = affine[2 * self.bins :]
-        outer = functional.pad(inner.new_tensor([[TAIL_LOGIT]]), (0, inner.shape[1] - 1))
-        self.affine = constant(torch.cat([affine[: 2 * self.bins], outer, inner, inner, outer]))
-        self.tables, self.steps, self.sums = (constant(matrix.to(affine.dtype)) for matrix in _matrices(self.bins))
-        known = self._tables(torch.ones(1, 1, 1, 1, dtype=affine.dtype)) if not seen else ()
-        self.constants = nn.ParameterList(constant(table) for table in known)
+        self.bins = bins
+        self.matrix = constant(_table_matrix(bins))
+        self.offsets = nn.Buffer(torch.tensor([0, bins, 2 * bins, 3 * bins, 4 * bins, 4 * bins + 1])[:, None])
 
-    def forward(self, y: Tensor, units: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Invert `y`; units: a row of ones, then the hidden units seen, in blocks [B, 1, units, S]."""
-        knots, width_total, height_total, tables = tuple(self.constants) or self._tables(torch.cat(units, dim=2))
+    def table(self, logits: Tensor) -> Tensor:
+        """Left edges, widths, bottoms and heights of the K bins, RISE exp(logit) of the slopes at K + 1 knots, and
+        the sums of E along X and Y [5 K + 3, N], of `logits` [3 K + 1, N]."""
+        return self.matrix @ logits.clamp(-LOGIT_BOUND, LOGIT_BOUND).exp()
+
+    def forward(self, y: Tensor, table: Tensor) -> tuple[Tensor, Slope]:
+        """Invert `y` by the spline of `table`."""
         inside = y.clamp(0, 1)
+        width_total, height_total = table[-2:-1], table[-1:]
         raised = inside * height_total
-        chosen = self.steps @ (raised >= knots).to(y.dtype)
-        left, width, bottom, height, slopes = (self.sums @ (tables * chosen)).split([1, 1, 1, 1, 2], dim=2)
-        d0, d1 = _softplus(slopes).split(1, dim=2)
-        delta = (height * width_total) / (width * height_total)
-        root, slope = _solve((raised - bottom) / height, delta, d0, d1)
-        return (left + root * width) / width_total + (y - inside), slope
-
-    def _tables(self, units: Tensor) -> Tables:
-        """Knots along Y [B, 1, K + 1, S]; both sums of E; and, for each bin, its left edge, width, bottom, height, and
-        the logits of the slopes at its left and right end [B, 1, 6 K, S]."""
-        sizes, slopes = (self.affine @ units).split(2 * self.bins, dim=2)
-        weights = sizes.clamp(-LOGIT_BOUND, LOGIT_BOUND).exp()
-        knots, width_total, height_total, picks = (self.tables @ weights).split([self.bins + 1, 1, 1, 4 * self.bins], 2)
-        return knots, width_total, height_total, torch.cat([picks, slopes], dim=2)
+        passed = raised >= table[2 * self.bins + 1 : 3 * self.bins]
+        index = passed.to(y.dtype).sum(dim=0, keepdim=True).long() + self.offsets
+        picked = table.gather(0, index)
+        left, width, bottom, height, slopes = picked.split([1, 1, 1, 1, 2])
+        run = (width * height_total) / (height * width_total)
+        e0, e1 = (torch.log(slopes + RISE) * run).split(1)
+        q = (raised - bottom) / height
+        both, g = e0 + e1, q + q
+        difference = e0 - q * both
+        r = torch.sqrt(difference * difference + g * (2 - g))
+        root = g / (difference + g + r)
+        return (left + root * width) / width_total + (y - inside), Slope(root, both, r, run)
 
 
-def _softplus(logits: Tensor) -> Tensor:
-    """Slopes of their logits; log(1 + exp) costs onnxruntime a quarter of its Softplus."""
-    return MIN_SLOPE + torch.log(1 + torch.exp(logits))
-
-
-def _solve(q: Tensor, delta: Tensor, d0: Tensor, d1: Tensor) -> tuple[Tensor, Tensor]:
-    """Position along x inside the bin and dx/dy, by the formulae of the module's docstring."""
-    twice = 2 * delta
-    s = d0 + d1 - twice
-    b = d0 - q * s
-    g = twice * q
-    difference = b - g
-    square_root = torch.sqrt(difference * difference + g * (twice - g))
-    root = g / (b + square_root)
-    return root, (delta + s * root * (1 - root)) / (delta * square_root)
-
-
-def _matrices(bins: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Three constant matrices, in float64.
-
-    E (of K widths, then K heights) to [5 K + 3, 2 K]: the K + 1 knots along Y, the last moved beyond the interval; the
-    sums of E along X and Y; the bins' left edges, widths, bottoms, heights. All but the sums are to be divided by their
-    sum. "Y has passed the knot" to "Y is in the bin" [6 K, K + 1], once for each of six tables; their sums [6, 6 K].
-    """
-    lower, sizes, total = knot_matrix(bins, torch.float64, torch.device("cpu")).T.contiguous().split([bins, bins, 1])
-    along_x, along_y = torch.eye(2, dtype=torch.float64)
-    sums = [torch.kron(axis, total) for axis in (2 * along_y, along_x, along_y)]
-    picks = [torch.kron(axis, table) for axis in (along_x, along_y) for table in (lower, sizes)]
-    step = torch.eye(bins, bins + 1)
-    groups = torch.kron(torch.eye(6), torch.ones(1, bins))
-    return torch.cat([torch.kron(along_y, lower), *sums, *picks]), (step - step.roll(1, dims=1)).repeat(6, 1), groups
+def _table_matrix(bins: int) -> Tensor:
+    """The matrix of `InverseSpline.table` [5 K + 3, 3 K + 1], in float64; all but the slopes are to be divided by the
+    sum of E along their axis."""
+    edges, sizes, total = knot_matrix(bins, torch.float64, torch.device("cpu")).T.contiguous().split([bins, bins, 1])
+    axes, slopes = torch.eye(2, dtype=torch.float64), torch.eye(bins + 1, dtype=torch.float64)
+    picks = torch.cat([torch.kron(axis, table) for axis in axes for table in (edges, sizes)])
+    matrix = torch.block_diag(picks, RISE * slopes)
+    totals = torch.cat([torch.kron(axes, total), torch.zeros(2, bins + 1, dtype=torch.float64)], dim=1)
+    return torch.cat([matrix, totals])

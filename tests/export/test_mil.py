@@ -14,6 +14,7 @@ from xspecnf_export.mil_operations import OPERATIONS
 A, B = (torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(k), dtype=torch.float64) for k in (0, 1))
 TIED = B.clamp(max=0) + A.clamp(min=0)
 KERNEL, BIAS = B[:, :, :3].repeat(2, 1, 1), torch.arange(4, dtype=torch.float64)
+PICKED = (9 * A[:, :2]).long() % 3
 FIRST, STEPS = np.array([True, False, False]), np.array([1, 2, 3])
 
 
@@ -57,6 +58,7 @@ CASES: dict[str, list[tuple[dict[str, Any], Callable[[], Tensor]]]] = {
         ({"x": A, "indices": np.array([2, 0]), "axis": 1, "batch_dims": 0}, lambda: A[:, [2, 0]]),
         ({"x": A, "indices": np.array(1), "axis": 0, "batch_dims": 0}, lambda: A[1]),
     ],
+    "gather_along_axis": [({"x": A, "indices": PICKED, "axis": 1}, lambda: A.gather(1, PICKED))],
     "gelu": [({"x": A, "mode": "EXACT"}, lambda: functional.gelu(A))],
     "greater_equal": [({"x": A, "y": TIED}, lambda: torch.ge(A, TIED))],
     "less": [({"x": A, "y": TIED}, lambda: torch.lt(A, TIED))],
