@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xspecnf.errors import InputError
+from xspecnf_train.recurrence import bidirectional_gru
 
 BINS = 240
 """Energy bins of a NICER spectrum."""
@@ -222,5 +223,8 @@ class Decoder(nn.Module):
 
     def _recurrent(self, spectrum: Tensor) -> Tensor:
         """Run the recurrence along the bins, average its two directions, map to the spectrum's scale."""
-        output, _ = self.recurrence(spectrum[..., None])
+        x = spectrum[..., None]
+        exported = torch.jit.is_tracing()  # type: ignore[reportPrivateImportUsage]
+        # The exporters know torch's own recurrence, by its name.
+        output = self.recurrence(x)[0] if exported else bidirectional_gru(self.recurrence, x)
         return self.readout(output.unflatten(-1, (2, -1)).mean(dim=-2))[..., 0]
