@@ -12,16 +12,17 @@ The equations are torch's (Cho et al. 2014, arXiv:1406.1078, but with r behind t
     n = tanh(a_n + r q)
     h_t = n + z (h_{t-1} - n),   h_0 = 0
 
-Of the loss's gradients, let g be that by h_t and d_r .. d_n those by a_r .. a_n. All four are g times what is known
-before the loop back begins, so that three operations are left to it:
+Backwards, the slopes of h_t are known for all steps before the loop:
 
-    d_n = g (1 - z) (1 - n^2)
-    d_q = d_n r
-    d_r = d_q q (1 - r)
-    d_z = g (h_{t-1} - n) z (1 - z)
-    g_{t-1} = dL/dh_{t-1} by way of the output + z g + W_h^T (d_r, d_z, d_q)
+    dh/da_n = (1 - z) (1 - n^2)
+    dh/da_q = r dh/da_n
+    dh/da_r = q (1 - r) dh/da_q
+    dh/da_z = (h_{t-1} - n) z (1 - z)
+    J_t = dh_t/dh_{t-1} = diag(z) + dh/da_r W_hr + dh/da_z W_hz + dh/da_q W_hn
 
-and those by W_h, x, W_i and the biases are products over all steps at once.
+With g_t the loss's gradient by h_t, the loop back is g_{t-1} = (that by way of the output) + J_t^T g_t: one operation
+for each unit of the state. The gradients by a are d = g dh/da; those by x, by each W and each b are products over all
+steps at once.
 """
 
 from typing import Any
@@ -65,16 +66,19 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, w_input: Tensor, w_hidden: Tensor) -> Tensor:
-        rows = w_input @ x
-        gates = rows.unflatten(2, (-1, 4))  # a, and step by step r, z, q and n
+        rows = w_input @ x  # a, and step by step r, z, q and n
         h = x.new_zeros(len(x) + 1, 2, w_hidden.shape[2], x.shape[3])
+        work = torch.empty_like(rows[0])  # cheaper, copy included, than views of every row
+        gates = work.unflatten(1, (-1, 4))
+        rz, (r, z, q, n) = gates[:, :, :2], gates.unbind(dim=2)
         states = h.unbind()
-        steps = zip(states, states[1:], rows, gates[:, :, :, :2], *gates.unbind(dim=3), strict=False)
-        for before, after, all_t, rz, r, z, q, n in steps:
-            all_t.baddbmm_(w_hidden, before)
+        for before, after, row in zip(states, states[1:], rows, strict=False):
+            torch.baddbmm(row, w_hidden, before, out=work)
             rz.sigmoid_()
             n.addcmul_(r, q).tanh_()
             torch.lerp(n, before, z, out=after)
+            row.copy_(work)
+        gates = rows.unflatten(2, (-1, 4))
         ctx.save_for_backward(x, w_input, w_hidden, gates, h)
         return h[1:]
 
@@ -115,9 +119,10 @@ def _jacobian(slopes: Tensor, gates: Tensor, w_hidden: Tensor) -> Tensor:
 def _through_time(grad: Tensor, jacobian: Tensor) -> Tensor:
     """g [T, 2, H, B] from the gradient by way of the output, of the same shape."""
     g = grad.clone(memory_format=torch.contiguous_format)
-    units = zip(g.split(1, dim=2), jacobian.unbind(dim=2), strict=True)
-    steps = zip(*(zip(g_j[1:], j[1:], strict=True) for g_j, j in units), strict=True)
-    for before, unit_by_unit in zip(g[:-1].unbind()[::-1], list(steps)[::-1], strict=True):
-        for g_j, slope in unit_by_unit:
-            before.addcmul_(slope, g_j)
+    states = g.unbind()
+    by_unit = zip(g.split(1, dim=2), jacobian.unbind(dim=2), strict=True)
+    units = [(g_j.unbind(), slope.unbind()) for g_j, slope in by_unit]
+    for t in range(len(states) - 1, 0, -1):
+        for g_j, slope in units:
+            states[t - 1].addcmul_(slope[t], g_j[t])
     return g
