@@ -53,13 +53,13 @@ class Sampler(nn.Module):
     def forward(self, context: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         conditioner = self._conditioner(context)
         each = torch.ones_like(noise[:, :, 0])
-        rows = list(noise.permute(2, 0, 1).flatten(1).split(1))
-        log_q = -0.5 * (sum(row * row for row in rows) + FEATURES * math.log(2 * math.pi))
-        rows, log_spline = self._splines(rows, conditioner, each)
+        y = noise.permute(2, 0, 1).flatten(1)
+        log_q = -0.5 * ((y * y).sum(dim=0, keepdim=True) + FEATURES * math.log(2 * math.pi))
+        x, log_spline = self._splines(y, conditioner, each)
         if self.head is not None:
-            rows, log_scale = self.head(rows, conditioner, each)
+            x, log_scale = self.head(x, conditioner, each)
             log_q = log_q - log_scale
-        u, log_cube = self._unit_cube(torch.cat(rows), context, each)
+        u, log_cube = self._unit_cube(x, context, each)
         result = torch.cat([u, log_q - log_spline + log_cube]).reshape(FEATURES + 1, *each.shape)
         return result[:FEATURES].permute(1, 2, 0), result[FEATURES]
 
@@ -68,16 +68,17 @@ class Sampler(nn.Module):
         rates = (context[:, -2:] + self.rate_shift) * self.rate_scale
         return torch.cat([context[:, :-2], rates], dim=1)
 
-    def _splines(self, rows: list[Tensor], conditioner: Tensor, each: Tensor) -> tuple[list[Tensor], Tensor]:
-        """All spline transforms undone: five rows [1, N], and ln dx/dy [1, N]."""
-        bound = self.config.tail_bound
-        rows = [(row + bound) / (2 * bound) for row in rows]
+    def _splines(self, y: Tensor, conditioner: Tensor, each: Tensor) -> tuple[Tensor, Tensor]:
+        """All spline transforms of y [5, N] undone: x [5, N], and ln dx/dy [1, N]."""
+        width = 2 * self.config.tail_bound
+        rows = list((y / width + 0.5).split(1))
         slopes: list[Slope] = []
         for layer in self.layers:
             rows, of_layer = layer(rows, conditioner, each)
             rows.reverse()
             slopes += of_layer
-        return [2 * bound * row - bound for row in rows], log_slope(slopes) if slopes else torch.zeros_like(rows[0])
+        x = width * (torch.cat(rows) - 0.5)
+        return x, log_slope(slopes) if slopes else torch.zeros_like(x[:1])
 
     def _unit_cube(self, x: Tensor, context: Tensor, each: Tensor) -> tuple[Tensor, Tensor]:
         """u [5, N] and ln |dx/du| of the coordinates x; see `PosteriorFlow.unit_cube`."""
@@ -113,19 +114,18 @@ class GaussianInverse(nn.Module):
         super().__init__()
         self.gaussian = head
 
-    def forward(self, rows: list[Tensor], conditioner: Tensor, each: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Five rows [1, N] of x for those of y, and ln |dx/dy| [1, N]."""
+    def forward(self, y: Tensor, conditioner: Tensor, each: Tensor) -> tuple[Tensor, Tensor]:
+        """x [5, N] for y [5, N], and ln |dx/dy| [1, N]."""
         mu, log_scale, regression = self.gaussian.coefficients(conditioner)
-        terms = torch.cat([mu, torch.exp(-log_scale), regression, -log_scale.sum(dim=1, keepdim=True)], dim=1)
-        means, scales, slopes, log_slope = (
-            part.split(1) for part in repeat(terms, each).split([FEATURES, FEATURES, regression.shape[1], 1])
-        )
+        terms = torch.cat([mu, torch.exp(-log_scale), -log_scale.sum(dim=1, keepdim=True), regression], dim=1)
+        mean, scale, log_slope, regression = repeat(terms, each).split([FEATURES, FEATURES, 1, regression.shape[1]])
+        slopes = regression.split(1)
         offsets: list[Tensor] = []
-        for i, row in enumerate(rows):
+        for i, row in enumerate((y * scale).split(1)):
             first = i * (i - 1) // 2
             earlier = [n * offset for n, offset in zip(slopes[first : first + i], offsets, strict=True)]
-            offsets.append(sum(earlier, row * scales[i]))
-        return [offset + mean for offset, mean in zip(offsets, means, strict=True)], log_slope[0]
+            offsets.append(sum(earlier, row))
+        return torch.cat(offsets) + mean, log_slope
 
 
 class LayerInverse(nn.Module):

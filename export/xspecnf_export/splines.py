@@ -57,7 +57,8 @@ class InverseSpline(nn.Module):
         super().__init__()
         self.bins = bins
         self.matrix = constant(_table_matrix(bins))
-        self.offsets = nn.Buffer(torch.tensor([0, bins, 2 * bins, 3 * bins, 4 * bins, 4 * bins + 1])[:, None])
+        first = torch.tensor([0, bins, 2 * bins, 3 * bins, 4 * bins, 4 * bins + 1])
+        self.index = constant(torch.cat([first[:, None], torch.ones(6, bins - 1)], dim=1).double())
 
     def table(self, logits: Tensor) -> Tensor:
         """Left edges, widths, bottoms and heights of the K bins, RISE exp(logit) of the slopes at K + 1 knots, and
@@ -69,9 +70,8 @@ class InverseSpline(nn.Module):
         inside = y.clamp(0, 1)
         width_total, height_total = table[-2:-1], table[-1:]
         raised = inside * height_total
-        passed = raised >= table[2 * self.bins + 1 : 3 * self.bins]
-        index = passed.to(y.dtype).sum(dim=0, keepdim=True).long() + self.offsets
-        picked = table.gather(0, index)
+        passed = raised >= table[2 * self.bins : 3 * self.bins]  # the lowest bottom, 0, always
+        picked = table.gather(0, (self.index @ passed.to(y.dtype)).long())
         left, width, bottom, height, slopes = picked.split([1, 1, 1, 1, 2])
         run = (width * height_total) / (height * width_total)
         e0, e1 = (torch.log(slopes + RISE) * run).split(1)
