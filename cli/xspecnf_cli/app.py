@@ -46,8 +46,3 @@ for verb in (infer.infer, fit.fit, report.report, simulate.simulate, build.train
     app.command(cls=Verb, context_settings=SETTINGS)(verb)
 app.add_typer(models.app, name="models", context_settings=SETTINGS)
 app.command(cls=Verb, context_settings=SETTINGS)(doctor.doctor)
-
-
-def main() -> None:
-    """Entry point of the console script."""
-    app()

@@ -52,10 +52,10 @@ def doctor(
             if debug:
                 raise
             failed = True
-            typer.echo(f"{name}: FAILED: {one_line(error)}")
+            typer.secho(f"{name}: FAILED: {one_line(error)}", fg="red")
     if seconds:
         typer.echo(f"fastest here: --provider {min(seconds, key=seconds.__getitem__)}")
-    typer.echo("something is wrong: see FAILED" if failed else "all is well")
+    typer.secho("something is wrong: see FAILED" if failed else "all is well", fg="red" if failed else "green")
     if failed:
         raise typer.Exit(FAILED)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from xspecnf_cli.errors import Debug, reported
 from xspecnf_cli.options import Provider, Where
+from xspecnf_cli.sheet import Line, Sheet
 
 app = typer.Typer(help="List, show, verify and sign model bundles.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -35,22 +36,57 @@ def list_models(debug: Debug = False) -> None:
 
 
 @app.command()
-def show(model: Name = "nicer-bhb", debug: Debug = False) -> None:
-    """Show a model: parameters, bounds, provenance, figures.
+def show(
+    model: Name = "nicer-bhb",
+    everything: Annotated[
+        bool, typer.Option("--json", help="The whole manifest instead: configuration, every figure.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Show a model: parameters, priors, provenance, figures.
 
     \b
     Example:
       xspecnf models show nicer-bhb
     """
     with reported(debug):
-        from xspecnf.bundle import load_bundle
+        from xspecnf.bundle import MANIFEST_FILE, load_bundle
 
         bundle = load_bundle(model)
-        typer.echo(f"{bundle.name} {bundle.version}, {bundle.instrument}: {bundle.description}\n{bundle.path}")
-        for p in bundle.parameters:
-            typer.echo(f"  {p.name:<10}{p.xspec:<22}{p.low:g} .. {p.high:g} {p.unit} ({p.scale})")
-        for title, section in (("provenance", bundle.provenance), ("metrics", bundle.metrics)):
-            typer.echo(f"{title}: {json.dumps(section, indent=2)}")
+        if everything:
+            typer.echo((bundle.path / MANIFEST_FILE).read_text(encoding="utf-8").rstrip())
+            return
+        provenance = {name: value for name, value in bundle.provenance.items() if not isinstance(value, dict | None)}
+        Sheet(
+            f"{bundle.name} {bundle.version}, {bundle.instrument}: {bundle.description}",
+            ("parameter", "scale", "in XSPEC", "prior"),
+            tuple((p.name, p.scale, p.xspec, f"{p.low:g} .. {p.high:g} {p.unit}") for p in bundle.parameters),
+            (
+                *(Line(f"{name.replace('_', ' ')}: {_plain(value)}") for name, value in provenance.items()),
+                *(Line(figure) for figure in _figures(bundle.metrics)),
+                Line(str(bundle.path), "aside"),
+            ),
+        ).show()
+
+
+def _plain(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _figures(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """The evaluation's figures in a line each, of the network within the counts that it claims and refined."""
+    if "claimed_counts" not in metrics:
+        yield "not evaluated: `xspecnf evaluate` measures it"
+        return
+    low, high = metrics["claimed_counts"]
+    for title, part in ((f"network, {low:.0e} - {high:.0e} counts", "claimed"), ("refined, all counts", "all")):
+        group = metrics.get(title.partition(",")[0], {}).get(part)
+        if group:
+            error, efficiency = group["coverage"]["marginal"], group["efficiency"]
+            yield (
+                f"{title}: coverage within {error['max']:.3f} of nominal ({error['chance']:.3f} by chance, "
+                f"{error['spectra']} spectra), efficiency {efficiency['median']:.2f} ({efficiency['q05']:.2g} at 5 %)"
+            )
 
 
 @app.command()

@@ -101,7 +101,7 @@ def _python(script: str, **options: Any) -> subprocess.Popen[str]:
 def _command(*arguments: object) -> str:
     """A script that runs the command as its entry point does."""
     words = ["xspecnf", *map(str, arguments)]
-    return f"import sys; sys.argv = {words!r}\nfrom xspecnf_cli.app import main\nmain()"
+    return f"import sys; sys.argv = {words!r}\nfrom xspecnf_cli.__main__ import main\nmain()"
 
 
 def _on_terminal(script: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import Result
 
+from xspecnf.bundle import load_bundle
+
 Run = Callable[..., Result]
 
 
@@ -20,9 +23,20 @@ def test_models_list_show_verify(run: Run, tiny_bundle: Path) -> None:
     shown = run("models", "show", tiny_bundle)
     assert "ezdiskbb.T_max" in shown.stdout
     assert "0.025 .. 4 keV" in shown.stdout
+    assert json.loads(run("models", "show", tiny_bundle, "--json").stdout)["parameters"][3]["name"] == "kT_disk"
     verified = run("models", "verify", tiny_bundle)
     assert verified.exit_code == 0
     assert "files intact, graphs run" in verified.stdout
+
+
+def test_models_show_fits_a_screen(run: Run) -> None:
+    """Its figures are those of the manifest."""
+    lines = run("models", "show").stdout.splitlines()
+    assert len(lines) < 24
+    claimed = load_bundle("nicer-bhb").metrics["network"]["claimed"]
+    (network,) = (line for line in lines if line.strip().startswith("network, "))
+    assert f"within {claimed['coverage']['marginal']['max']:.3f} of nominal" in network
+    assert f"efficiency {claimed['efficiency']['median']:.2f}" in network
 
 
 def test_verify_finds_a_changed_byte(run: Run, tiny_bundle: Path, tmp_path: Path) -> None:
@@ -64,7 +78,7 @@ def test_without_torch_one_line_names_the_extra(verb: str, tmp_path: Path) -> No
     (tmp_path / "config.toml").touch()
     call = [verb, str(argument), "--output", str(tmp_path / "out")]
     script = f"import sys; sys.modules['torch'] = None; sys.argv = ['xspecnf', *{call!r}]\n"
-    script += "from xspecnf_cli.app import main; main()"
+    script += "from xspecnf_cli.__main__ import main; main()"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.strip() == (
