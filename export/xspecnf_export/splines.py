@@ -3,10 +3,10 @@
 In unit coordinates Y = (y + bound)/(2 bound). With E = exp(logits), the edges and sizes of all bins times sum(E) are
 one constant matrix times E; the bin is picked first and normalised afterwards, so nothing is a difference of cumulative
 sums. Inside the bin, with q the position from its bottom in units of its height, and e0, e1 the slopes dy/dx at its
-ends in units of its mean slope delta = height/width,
+ends in units of twice its mean slope delta = height/width,
 
-    g = 2 q,  f = e0 - q (e0 + e1),  r = sqrt(f^2 + g (2 - g)),
-    root = g / (f + g + r),   d root/dq = (1 + (e0 + e1 - 2) root (1 - root)) / r,
+    f = e0 (1 - q) - e1 q,  r = sqrt(f^2 + q (1 - q)),
+    root = q / (f + q + r),   d root/dq = (1 + 2 (e0 + e1 - 1) root (1 - root)) / (2 r),
 
 where nothing under the root is negative. Outside the bounds the spline is the identity: what clipping takes off is
 added back.
@@ -33,18 +33,19 @@ def constant(tensor: Tensor) -> nn.Parameter:
 
 
 class Slope(NamedTuple):
-    """What ln dX/dY follows from, rows [1, N] of one spline: root, e0 + e1 and r of the module's docstring, 1/delta."""
+    """What ln dX/dY follows from, rows [1, N] of one spline: the names of the module's docstring, run = 1/(2 delta)."""
 
     root: Tensor
-    both: Tensor
+    e0: Tensor
+    e1: Tensor
     r: Tensor
     run: Tensor
 
 
 def log_slope(slopes: list[Slope]) -> Tensor:
     """The sum of ln dX/dY over splines [1, N], all of them at once."""
-    root, both, r, run = (torch.cat(rows) for rows in zip(*slopes, strict=True))
-    return ((1 + (both - 2) * root * (1 - root)) * run / r).log().sum(dim=0, keepdim=True)
+    root, e0, e1, r, run = (torch.cat(rows) for rows in zip(*slopes, strict=True))
+    return ((1 + 2 * (e0 + e1 - 1) * root * (1 - root)) * run / r).log().sum(dim=0, keepdim=True)
 
 
 class InverseSpline(nn.Module):
@@ -73,14 +74,14 @@ class InverseSpline(nn.Module):
         passed = raised >= table[2 * self.bins : 3 * self.bins]  # the lowest bottom, 0, always
         picked = table.gather(0, (self.index @ passed.to(y.dtype)).long())
         left, width, bottom, height, slopes = picked.split([1, 1, 1, 1, 2])
-        run = (width * height_total) / (height * width_total)
+        run = 0.5 * ((width * height_total) / (height * width_total))
         e0, e1 = (torch.log(slopes + RISE) * run).split(1)
         q = (raised - bottom) / height
-        both, g = e0 + e1, q + q
-        difference = e0 - q * both
-        r = torch.sqrt(difference * difference + g * (2 - g))
-        root = g / (difference + g + r)
-        return (left + root * width) / width_total + (y - inside), Slope(root, both, r, run)
+        rest = 1 - q
+        f = e0 * rest - e1 * q
+        r = torch.sqrt(f * f + q * rest)
+        root = q / (f + q + r)
+        return (left + root * width) / width_total + (y - inside), Slope(root, e0, e1, r, run)
 
 
 def _table_matrix(bins: int) -> Tensor:
