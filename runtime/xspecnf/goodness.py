@@ -53,15 +53,6 @@ class Assessed:
 
 
 @dataclass(frozen=True)
-class Middle:
-    """All draws in physical units, theta (S, 5); the median of every parameter (1, 5), and its fit statistic (1,)."""
-
-    theta: Float64
-    median: Float64
-    statistic: NDArray[np.floating[Any]]
-
-
-@dataclass(frozen=True)
 class First:
     """What the exact physics says of the network's first draws: fit statistics (E,), and the predictive check."""
 
@@ -76,19 +67,15 @@ def look_at(target: Target, draws: Draws, rng: np.random.Generator) -> First:
     return First(fit_statistic(counts, target.obs), check_draws(target, u, counts, draws.log_q[:EVALUATED], rng))
 
 
-def at_median(target: Target, draws: Draws) -> Middle:
-    """Evaluate the exact physics at the median of the draws."""
-    theta = from_unit(draws.u, target.parameters)
-    middle = np.median(theta, axis=0, keepdims=True)
-    return Middle(theta, middle, fit_statistic(target.expected_counts(middle.astype(np.float32)), target.obs))
-
-
-def assess_draws(draws: Draws, middle: Middle, first: First, obs: Observation) -> Assessed:
+def assess_draws(target: Target, draws: Draws, first: First) -> Assessed:
     """The network's draws, of which the first were looked at."""
-    theta, size = middle.theta, len(first.statistics)
-    values = np.concatenate([middle.statistic, first.statistics])
-    fit = goodness(np.vstack([middle.median, theta[:size]]), values, obs)
-    return Assessed(theta, draws.log_q, np.full(len(theta), 1 / len(theta)), fit, first.check)
+    theta = from_unit(draws.u, target.parameters)
+    weights = np.full(len(theta), 1 / len(theta))
+    middle = np.median(theta, axis=0, keepdims=True)
+    statistic = fit_statistic(target.expected_counts(middle.astype(np.float32)), target.obs)
+    values = np.concatenate([statistic, first.statistics])
+    fit = goodness(np.vstack([middle, theta[: len(first.statistics)]]), values, target.obs)
+    return Assessed(theta, draws.log_q, weights, fit, first.check)
 
 
 def assess_refined(target: Target, refined: Refined, rng: np.random.Generator) -> Assessed:

@@ -26,7 +26,7 @@ from xspecnf.bestfit import BestFit, fit
 from xspecnf.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
 from xspecnf.errors import InputError, XspecnfError
 from xspecnf.features import FEATURES, features
-from xspecnf.goodness import EVALUATED, Assessed, Middle, assess_draws, assess_refined, at_median, diagnose, look_at
+from xspecnf.goodness import EVALUATED, Assessed, assess_draws, assess_refined, diagnose, look_at
 from xspecnf.observation import Observation
 from xspecnf.posterior import Posterior
 from xspecnf.response import Response
@@ -222,22 +222,14 @@ class Model:
     def _assessed(
         self, target: Target, context: Float32, samples: int, noise: Generator, further: Generator, checking: Generator
     ) -> tuple[Assessed, float]:
-        """The network's samples and its acceptance; a second thread draws most of them and looks at their median, while
-        the first few are looked at.
-        """
-
-        def whole() -> tuple[Draws, Middle]:
-            draws = _some(joined([first, *(other.result() for other in others)]), target.obs)
-            return draws, at_median(target, draws)
-
+        """The network's samples and its acceptance; the first are looked at while a second thread draws the rest."""
         with ThreadPoolExecutor(1) as thread:
             rest = samples - EVALUATED
             others = [thread.submit(draw, self.backend, context, rest, further)] if rest > 0 else []
             first = draw(self.backend, context, min(samples, EVALUATED), noise)
-            settled = thread.submit(whole)
             looked_at = look_at(target, first, checking)
-            draws, middle = settled.result()
-        return assess_draws(draws, middle, looked_at, target.obs), draws.acceptance
+            draws = _some(joined([first, *(other.result() for other in others)]), target.obs)
+        return assess_draws(target, draws, looked_at), draws.acceptance
 
     def _refined(
         self, target: Target, context: Float32, samples: int, noise: Generator, further: Generator, checking: Generator
