@@ -78,9 +78,10 @@ class Size:
 
     @property
     def products(self) -> int:
-        """Multiply-adds of one sample: two masked layers of which half is zero, and the outputs of four inputs."""
+        """Multiply-adds of one sample: a masked layer of which half is zero, the outputs of four inputs, of half the
+        units in the mean, and the first layer."""
         h = self.hidden_features
-        return self.transforms * (h * h + 4 * (3 * self.num_bins - 1) * h // 2 + 5 * h // 2)
+        return self.transforms * (h * h // 2 + 4 * (3 * self.num_bins + 1) * h // 2 + 5 * h // 2)
 
 
 def trained(size: Size, run: Path, folder: Path, simulator: Simulator, steps: int) -> TrainConfig:

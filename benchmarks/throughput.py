@@ -114,7 +114,7 @@ def operations(graph: Path) -> int:
 
     model = onnx.load(graph).graph
     sizes = {tensor.name: math.prod(tensor.dims) for tensor in model.initializer}
-    return sum(2 * sizes[n.input[0]] for n in model.node if n.op_type == "MatMul" and n.input[0] in sizes)
+    return sum(2 * sizes[n.input[0]] for n in model.node if n.op_type in ("MatMul", "Gemm") and n.input[0] in sizes)
 
 
 def nflows(run: Path, model: Model, observations: list[Observation]) -> None:

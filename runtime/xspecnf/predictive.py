@@ -87,16 +87,15 @@ def predictive_check(
     """Check the posterior whose samples expect the source counts model_counts (S, 240), with `weights` (S,), sum 1."""
     expected = np.minimum(model_counts[rng.choice(len(weights), SAMPLES, p=weights)], LARGEST_EXPECTATION)
     each = expected[:, None]
-    replicates = replicated(each, obs, rng, (SAMPLES, REPEATS, expected.shape[1]))
-    statistic = fit_statistic(expected, obs)
-    residual = residuals(obs.counts, expected, obs)
-    total = fit_statistic(each, obs, replicates) - statistic[:, None]
-    local = largest(residuals(replicates, each, obs)) - largest(residual)[:, None]
+    data = np.broadcast_to(like(obs.counts, expected), each.shape)
+    counts = np.concatenate([data, replicated(each, obs, rng, (SAMPLES, REPEATS, expected.shape[1]))], axis=1)
+    statistic, residual = fit_statistic(each, obs, counts), residuals(counts, each, obs)
+    local = largest(residual)
     return PredictiveCheck(
-        tail_probability(total),
-        tail_probability(local),
-        _strongest(residual, obs),
-        float(statistic.min()),
+        tail_probability(statistic[:, 1:] - statistic[:, :1]),
+        tail_probability(local[:, 1:] - local[:, :1]),
+        _strongest([windows[:, 0] for windows in residual], obs),
+        float(statistic[:, 0].min()),
     )
 
 
@@ -166,10 +165,13 @@ def largest(residual: list[Floats]) -> Floats:
 
 def tail_probability(difference: Floats) -> float:
     """P(difference >= 0) of the Pearson III law with the moments of `difference`, of any shape."""
-    mean, sigma = float(difference.mean()), float(difference.std())
-    if not (math.isfinite(mean) and sigma > 0):
+    values = difference.astype(np.float64).ravel()
+    mean = float(values.mean())
+    deviation = values - mean
+    sigma = math.sqrt(deviation @ deviation / len(values)) if math.isfinite(mean) else 0.0
+    if not sigma > 0:
         return float(mean >= 0)
-    skew = float(np.clip(np.mean(((difference - mean) / sigma) ** 3), 0.01, 2.0))
+    skew = min(max(float(deviation**2 @ deviation) / len(values) / sigma**3, 0.01), 2.0)
     # A gamma variate's cube root is nearly normal; below its lower end, where there is no root, p is 1.
     root = max(1 - skew * mean / (2 * sigma), 0.0) ** (1 / 3)
     z = 6 / skew * (root - 1) + skew / 6
