@@ -17,6 +17,8 @@ S), which keeps its digits where model and data nearly agree: single precision w
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from xspecnf.arrays import Array, like, namespace
 
 if TYPE_CHECKING:
@@ -118,4 +120,5 @@ def _of_observation(model_counts: Array, obs: "Observation", counts: Array, norm
     """PGSTAT in the precision of the model counts."""
     arrays = (counts, obs.background, obs.background_error, obs.systematic)
     s, b, sigma, e = (like(values, model_counts) for values in arrays)
-    return pgstat(s, model_counts, b, sigma, systematic=e, good=obs.good, normalised=normalised)
+    with np.errstate(over="ignore"):  # an error of 1e10 counts: its square's square is infinite, and divides
+        return pgstat(s, model_counts, b, sigma, systematic=e, good=obs.good, normalised=normalised)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from xspecnf.observation import Observation, read_observation
 from xspecnf.physics import expected_counts
-from xspecnf.statistics import FLOOR, log_likelihood, pgstat, pgstat_per_bin
+from xspecnf.statistics import FLOOR, fit_statistic, log_likelihood, pgstat, pgstat_per_bin
 
 FloatArray = np.ndarray
 GOLDEN = (np.sqrt(5) - 1) / 2
@@ -176,6 +177,13 @@ def test_every_bin_has_a_number() -> None:
         found = pgstat_per_bin(counts, model, background, error, systematic=systematic)
         assert np.isfinite(found).all()
         assert np.all(found[counts > 0] > -60)  # the logarithm alone is negative, by the floor's depth at most
+
+
+@pytest.mark.parametrize("error", [1e10, 1e17])
+def test_an_absurd_error_says_nothing_in_single_precision(synthetic: Observation, error: float) -> None:
+    """As a damaged file may state it: no warning, and a statistic near zero."""
+    vague = replace(synthetic, background_error=np.full(len(synthetic.counts), error))
+    assert np.all(np.abs(fit_statistic(np.full((2, 240), 1e4, dtype=np.float32), vague)) < 1e-3)
 
 
 GOLD = [f"syn_{k:02d}" for k in range(0, 30, 3)] + [
