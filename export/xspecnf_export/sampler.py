@@ -8,8 +8,7 @@ activations inside its residual blocks and in the context's terms, so the last m
 first dimension's spline depends on nothing: it is a constant table.
 
 Tensors are [rows, N], N = B S (B spectra, S samples): every product is one matrix of weights times the matrix of all
-samples, and a context's terms are repeated for each of its samples. The splines work in unit coordinates,
-(y + bound)/(2 bound).
+samples. The splines work in unit coordinates, (y + bound)/(2 bound).
 """
 
 import itertools
@@ -96,9 +95,10 @@ class Sampler(nn.Module):
     def _log_unit_rate(self, shape: Tensor) -> Tensor:
         """ln R [1, N] of shape parameters [4, N] in -1..1: the flow's `rate` network, samples last."""
         for layer in self.rate:
-            shape = (
-                torch.addmm(layer.bias[:, None], layer.weight, shape) if isinstance(layer, nn.Linear) else layer(shape)
-            )
+            if isinstance(layer, nn.Linear):
+                shape = torch.addmm(layer.bias[:, None], layer.weight, shape)
+            else:
+                shape = layer(shape)
         return shape
 
 
@@ -118,14 +118,14 @@ class GaussianInverse(nn.Module):
         """x [5, N] for y [5, N], and ln |dx/dy| [1, N]."""
         mu, log_scale, regression = self.gaussian.coefficients(conditioner)
         terms = torch.cat([mu, torch.exp(-log_scale), -log_scale.sum(dim=1, keepdim=True), regression], dim=1)
-        mean, scale, log_slope, regression = repeat(terms, each).split([FEATURES, FEATURES, 1, regression.shape[1]])
+        mean, scale, log_size, regression = repeat(terms, each).split([FEATURES, FEATURES, 1, regression.shape[1]])
         slopes = regression.split(1)
         offsets: list[Tensor] = []
         for i, row in enumerate((y * scale).split(1)):
             first = i * (i - 1) // 2
             earlier = [n * offset for n, offset in zip(slopes[first : first + i], offsets, strict=True)]
             offsets.append(sum(earlier, row))
-        return torch.cat(offsets) + mean, log_slope
+        return torch.cat(offsets) + mean, log_size
 
 
 class LayerInverse(nn.Module):
