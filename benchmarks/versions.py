@@ -5,7 +5,7 @@ OMP_NUM_THREADS=1 python benchmarks/versions.py OBS.pha ANSWERS.npz [--model nic
 Infers one spectrum with a fixed seed, by the network alone and refined. Where ANSWERS.npz is not there, writes it; else
 compares with it, prints the largest differences and fails where they are more than rounding: of theta in the prior's
 unit cube, of log_prob, of the decoder's log10 rate, and, of the refined posterior, of the medians in its standard
-deviations and of ln evidence.
+deviations and of ln evidence in the error of the difference.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import onnxruntime
 from xspecnf import load_model, read_observation
 from xspecnf.parameters import to_unit
 
-ALLOWED = {"theta": 1e-5, "log_prob": 1e-3, "spectrum": 1e-4, "medians": 0.1, "log_evidence": 0.01}
+ALLOWED = {"theta": 1e-5, "log_prob": 1e-3, "spectrum": 1e-4, "medians": 0.1, "log_evidence": 3.0}
 """Rounding of float32 through the networks; a refined posterior is made of other draws where one of them rounds over
-an edge, and is then the same to Monte Carlo error."""
+an edge, and is then the same to Monte Carlo error: of 700 effective samples 0.05 in the medians, twice taken."""
 
 SAMPLES = 1000
 
@@ -60,7 +60,7 @@ def answers(name: str, path: Path) -> Answers:
         "log_prob": raw.log_prob,
         "spectrum": model.backend.decode(theta.astype(np.float32)),
         "medians": np.array(moments).T,
-        "log_evidence": np.array(refined.diagnostics.log_evidence),
+        "log_evidence": np.array([refined.diagnostics.log_evidence, refined.diagnostics.log_evidence_error]),
     }
 
 
@@ -68,7 +68,11 @@ def compared(found: Answers, stored: Answers) -> dict[str, float]:
     """The largest difference of each answer."""
     differences = {name: float(np.abs(found[name] - stored[name]).max()) for name in found}
     medians, deviations = stored["medians"]
-    return differences | {"medians": float(np.abs((found["medians"][0] - medians) / deviations).max())}
+    (one, error), (other, its_error) = found["log_evidence"], stored["log_evidence"]
+    return differences | {
+        "medians": float(np.abs((found["medians"][0] - medians) / deviations).max()),
+        "log_evidence": float(abs(one - other) / np.hypot(error, its_error)),
+    }
 
 
 if __name__ == "__main__":
