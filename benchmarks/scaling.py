@@ -3,13 +3,15 @@
 Two tables in Markdown. The first: `Model.sample`, each row in a process of its own: wall and CPU seconds (of the
 sampling, observations in memory), CPU microseconds a sample, peak memory of the process. Cost is linear where the last
 column of times stands still. The second, with `--files PHA...`, which are taken again and again to make up the number:
-`Model.infer_many` in this process and on two others, their start included: wall seconds, whose ratio is the speed-up on
-an idle machine, CPU seconds of this process and of its workers, peak memory of this process and of the largest worker.
+`Model.infer_many` in one process, held on one core and free to draw in a second thread, and on two others, their start
+included: wall seconds, whose ratios are the speed-up on an idle machine, CPU seconds of the process and of its workers,
+peak memory of the process and of the largest worker.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import sys
 from collections.abc import Callable, Sequence
@@ -89,8 +91,9 @@ def sampled(name: str, spectra: int, samples: int, threads: int) -> Seconds:
 def by_file(name: str, files: Sequence[Path], number: int) -> None:
     """Rows of the second table for a number of files."""
     paths = [str(path) for path in islice(cycle(files), number)]
-    here, peak = alone(partial(inferred, name, paths))
-    print(f"| {number} | 1 | {here.wall:.1f} | {here.cpu:.1f} | | {peak:.0f} | |", flush=True)
+    for cores, work in (("1, on one core", partial(on_one_core, name, paths)), ("1", partial(inferred, name, paths))):
+        here, peak = alone(work)
+        print(f"| {number} | {cores} | {here.wall:.1f} | {here.cpu:.1f} | | {peak:.0f} | |", flush=True)
     (there, workers, worker), peak = alone(partial(shared_out, name, paths))
     times = f"{there.wall:.1f} | {there.cpu:.1f} | {workers:.1f}"
     print(f"| {number} | {PROCESSES} | {times} | {peak:.0f} | {worker:.0f} |", flush=True)
@@ -106,6 +109,12 @@ def inferred(name: str, paths: Sequence[str], executor: Executor | None = None) 
                 raise result.error
 
     return timed(work)
+
+
+def on_one_core(name: str, paths: Sequence[str]) -> Seconds:
+    """The same where the system lets a process be held on a core."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    return inferred(name, paths)
 
 
 def shared_out(name: str, paths: Sequence[str]) -> tuple[Seconds, float, float]:
