@@ -112,7 +112,7 @@ def inferred(name: str, paths: Sequence[str], executor: Executor | None = None) 
 
 
 def on_one_core(name: str, paths: Sequence[str]) -> Seconds:
-    """The same where the system lets a process be held on a core."""
+    """The same by a process that is held on one core, as Linux can."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     return inferred(name, paths)
 

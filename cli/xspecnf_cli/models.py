@@ -79,13 +79,13 @@ def _figures(metrics: Mapping[str, Any]) -> Iterator[str]:
         yield "not evaluated: `xspecnf evaluate` measures it"
         return
     low, high = metrics["claimed_counts"]
-    for title, part in ((f"network, {low:.0e} - {high:.0e} counts", "claimed"), ("refined, all counts", "all")):
-        group = metrics.get(title.partition(",")[0], {}).get(part)
-        if group:
+    for kind, part, counts in (("network", "claimed", f"{low:.0e} - {high:.0e}"), ("refined", "all", "all")):
+        if group := metrics.get(kind, {}).get(part):
             error, efficiency = group["coverage"]["marginal"], group["efficiency"]
             yield (
-                f"{title}: coverage within {error['max']:.3f} of nominal ({error['chance']:.3f} by chance, "
-                f"{error['spectra']} spectra), efficiency {efficiency['median']:.2f} ({efficiency['q05']:.2g} at 5 %)"
+                f"{kind}, {counts} counts: coverage within {error['max']:.3f} of nominal ({error['chance']:.3f} by "
+                f"chance, {error['spectra']} spectra), efficiency {efficiency['median']:.2f} "
+                f"({efficiency['q05']:.2g} at 5 %)"
             )
 
 
