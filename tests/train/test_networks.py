@@ -41,9 +41,18 @@ def test_residual_block_starts_as_the_identity() -> None:
 
 @pytest.mark.parametrize("gru_hidden", [0, 1, 3])
 @pytest.mark.parametrize("shortcut", [False, True])
-def test_decoder_shapes(gru_hidden: int, shortcut: bool) -> None:
-    decoder = Decoder(DecoderConfig(hidden=(8, 8), gru_hidden=gru_hidden, recurrence_shortcut=shortcut))
-    assert decoder(torch.rand(4, 5)).shape == (4, 240)
+@pytest.mark.parametrize("output_layer", [False, True])
+def test_decoder_shapes(gru_hidden: int, shortcut: bool, output_layer: bool) -> None:
+    sizes = DecoderConfig((8, 8), gru_hidden, recurrence_shortcut=shortcut, output_layer=output_layer)
+    assert Decoder(sizes)(torch.rand(4, 5)).shape == (4, 240)
+
+
+@pytest.mark.parametrize("sizes", [{"gru_hidden": 0}, {"output_layer": True}, {"output_layer": True, "gru_hidden": 0}])
+def test_decoder_starts_from_the_mean(sizes: dict) -> None:
+    decoder, theta, spectrum = Decoder(DecoderConfig((8, 8), **sizes)), torch.rand(9, 5), 3 * torch.randn(9, 240) - 5
+    with torch.no_grad():
+        decoder.centre(theta, spectrum)
+        torch.testing.assert_close(decoder(theta).mean(dim=0), spectrum.mean(dim=0), rtol=0, atol=1e-5)
 
 
 def test_decoder_is_exact_in_norm() -> None:

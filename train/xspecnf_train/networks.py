@@ -163,13 +163,15 @@ class DecoderConfig:
 
     hidden: widths of the linear layers before the last, which has `bins` outputs. gru_hidden: size of the two-layer
     bidirectional recurrence over the bins (the paper: 1; 0 leaves it out). recurrence_shortcut: add the linear layers'
-    output to the recurrence's. log_norm_linear: the network sees the four shape parameters only and log10 norm is
+    output to the recurrence's. output_layer: behind it all a linear layer over the bins, whose result is in standard
+    deviations of the training spectra from their mean (the paper's). log_norm_linear: the network sees the four shape parameters only and log10 norm is
     added, which is exact. norm_low, norm_high: the ends of norm's unit coordinate.
     """
 
     hidden: Sequence[int] = (120, 120, 240, 240)
     gru_hidden: int = 1
     recurrence_shortcut: bool = False
+    output_layer: bool = False
     log_norm_linear: bool = False
     norm_low: float = 1e-2
     norm_high: float = 1e10
@@ -188,6 +190,9 @@ class Decoder(nn.Module):
     The rate is the normalised one, photons/cm^2/s/keV through the reference response.
     """
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
         self.config = config
@@ -196,6 +201,10 @@ class Decoder(nn.Module):
         if config.gru_hidden:
             self.recurrence = nn.GRU(1, config.gru_hidden, num_layers=2, batch_first=True, bidirectional=True)
             self.readout = nn.Linear(config.gru_hidden, 1)
+        if config.output_layer:
+            self.output = nn.Linear(config.bins, config.bins)
+            self.register_buffer("mean", torch.zeros(config.bins))
+            self.register_buffer("scale", torch.ones(()))
         self.log_norm_low = math.log10(config.norm_low)
         self.log_norm_range = math.log10(config.norm_high / config.norm_low)
 
@@ -205,13 +214,20 @@ class Decoder(nn.Module):
         if self.config.gru_hidden:
             recurrent = self._recurrent(spectrum)
             spectrum = spectrum + recurrent if self.config.recurrence_shortcut else recurrent
+        if self.config.output_layer:
+            spectrum = self.mean + self.scale * self.output(spectrum)
         if self.config.log_norm_linear:
             spectrum = spectrum + self.log_norm_low + self.log_norm_range * theta[:, 4:]
         return spectrum
 
     def centre(self, theta: Tensor, spectrum: Tensor) -> None:
-        """Start from the mean: put that of `spectrum` [N, bins] less the decoded `theta` [N, 5] into the last bias."""
-        self.linear[-1].bias += (spectrum - self(theta)).mean(dim=0)
+        """Start from the mean of `spectrum` [N, bins]: put what the decoded `theta` [N, 5] lacks into the last bias."""
+        missing = spectrum - self(theta)
+        if self.config.output_layer:
+            self.scale.copy_((missing - missing.mean(dim=0)).std())
+            self.mean += (spectrum - self(theta)).mean(dim=0)
+        else:
+            self.linear[-1].bias += missing.mean(dim=0)
 
     def _dense(self, x: Tensor) -> Tensor:
         """Linear layers with GELU between them and a shortcut wherever the width stays the same."""
