@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xspecnf.errors import InputError
+from xspecnf_train.made import GivenContext
 from xspecnf_train.splines import inverse_rational_quadratic, rational_quadratic
 
 FEATURES = 5
@@ -100,13 +101,13 @@ class SplineTransform(MaskedPiecewiseRationalQuadraticAutoregressiveTransform):
         outputs, logabsdet = rational_quadratic(inputs, parameters, self.tail_bound)
         return outputs, logabsdet.sum(dim=1)
 
-    def inverse(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def inverse(self, inputs: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Each dimension's spline depends on the dimensions before it, which are known by then."""
-        outputs, logabsdet = torch.zeros_like(inputs), torch.zeros_like(inputs[:, 0])
+        network = GivenContext(self.autoregressive_net, context, FEATURES)
+        outputs, logabsdet = inputs[:, :0], torch.zeros_like(inputs[:, 0])
         for k in range(FEATURES):
-            parameters = self.autoregressive_net(outputs, context).unflatten(1, (FEATURES, -1))[:, k]
-            column, log_slope = inverse_rational_quadratic(inputs[:, k], parameters, self.tail_bound)
-            outputs = torch.cat([outputs[:, :k], column[:, None], outputs[:, k + 1 :]], dim=1)
+            column, log_slope = inverse_rational_quadratic(inputs[:, k], network.logits(outputs), self.tail_bound)
+            outputs = torch.cat([outputs, column[:, None]], dim=1)
             logabsdet = logabsdet + log_slope
         return outputs, logabsdet
 
