@@ -32,6 +32,9 @@ def evaluate(
     exact: Annotated[int, typer.Option(min=0, metavar="N", help="Spectra judged by the exact physics.")] = 2_000,
     refined: Annotated[int, typer.Option(min=0, metavar="N", help="Spectra that are refined too.")] = 400,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of everything that is drawn.")] = 1,
+    marginal: Annotated[
+        bool, typer.Option("--marginal", help="Take the likelihood that simulated spectra are drawn from, not PGSTAT.")
+    ] = False,
     real: RealFolder = None,
     real_rmf: RealRmf = None,
     real_arfs: RealArfs = None,
@@ -72,7 +75,7 @@ def evaluate(
 
         sizes = Sizes(spectra, samples, min(exact, spectra), min(refined, spectra))
         files = _real_files(real, real_rmf, real_arfs)
-        figures = _measured(bundle, sizes, seed, workers or os.cpu_count() or 1, files, systematic)
+        figures = _measured(bundle, sizes, seed, workers or os.cpu_count() or 1, files, systematic, marginal)
         if output:
             write_atomically(output, json.dumps(figures) + "\n")
         _show(figures, as_json)
@@ -93,7 +96,13 @@ def _real_files(folder: Path | None, rmf: Path | None, arfs: Path | None) -> Rea
 
 
 def _measured(
-    bundle: str, sizes: Sizes, seed: int, workers: int, files: RealFiles | None, systematic: float | None
+    bundle: str,
+    sizes: Sizes,
+    seed: int,
+    workers: int,
+    files: RealFiles | None,
+    systematic: float | None,
+    marginal: bool,
 ) -> dict[str, Any]:
     from xspecnf import load_model
     from xspecnf_train.evaluate import evaluate as measure
@@ -102,7 +111,8 @@ def _measured(
     report = partial(typer.echo, err=True)
     real = files.read(systematic, model.reference_response, report) if files else ()
     with stages() as step:  # a bar says more than lines, where it can be drawn
-        return measure(model, sizes, seed, real, workers, (lambda _: None) if on_terminal() else report, step)
+        told = (lambda _: None) if on_terminal() else report
+        return measure(model, sizes, seed, real, workers, told, step, marginal)
 
 
 def _show(figures: dict[str, Any], as_json: bool) -> None:

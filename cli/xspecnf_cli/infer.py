@@ -17,6 +17,7 @@ from xspecnf_cli.options import (
     Background,
     Jobs,
     JsonLines,
+    Marginal,
     ModelName,
     Observations,
     Provider,
@@ -49,6 +50,7 @@ def infer(
     response: ResponseOption = None,
     background: Background = None,
     systematic: Systematic = None,
+    marginal: Marginal = False,
     row: Row = None,
     output: Annotated[
         list[str] | None,
@@ -113,6 +115,8 @@ def infer(
         "systematic": systematic,
         "reference_response": response is not None,
     }
+    if marginal:
+        settings["marginal"] = True
     with reported(debug), executor(jobs, scheduler) as workers:
         from xspecnf import load_model
 

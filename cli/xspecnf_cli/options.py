@@ -87,6 +87,14 @@ Systematic = Annotated[
         rich_help_panel=RESPONSE,
     ),
 ]
+Marginal = Annotated[
+    bool,
+    typer.Option(
+        "--marginal",
+        help="Integrate the likelihood over the background's error, not PGSTAT: for faint sources.",
+        rich_help_panel=RESPONSE,
+    ),
+]
 Where = Annotated[
     Provider,
     typer.Option(metavar="ENGINE", help=f"Where the networks run: {', '.join(Provider)}.", rich_help_panel=RUNNING),

@@ -13,6 +13,7 @@ from xspecnf_cli.errors import Debug, reported
 from xspecnf_cli.options import (
     Arf,
     Background,
+    Marginal,
     ModelName,
     Observation,
     Provider,
@@ -37,6 +38,7 @@ def report(
     response: ResponseOption = None,
     background: Background = None,
     systematic: Systematic = None,
+    marginal: Marginal = False,
     provider: Where = Provider.auto,
     debug: Debug = False,
 ) -> None:
@@ -60,7 +62,7 @@ def report(
 
         require("corner", "plot", "a report")
         loaded = load_model(model, provider.value)
-        job = Job(samples, seed, refine, rmf, arf, background, systematic, response is not None)
+        job = Job(samples, seed, refine, rmf, arf, background, systematic, marginal, response is not None)
         obs = job.read(observation, loaded)
         posterior = replace(loaded.infer(obs, samples, seed, refine), file=str(observation))
         raw = loaded.infer(obs, samples, seed) if refine else None

@@ -44,6 +44,7 @@ class Job:
         rmf, arf: response files in place of those that the header names.
         background: background file in place of the header's; "none" for none on purpose.
         systematic: fractional systematic error in place of the file's own.
+        marginal: integrate the likelihood over the background's error.
         reference_response: take the bundle's response where the files give none.
         keep_observation: leave it in the results.
 
@@ -58,6 +59,7 @@ class Job:
     arf: str | Path | None = None
     background: str | Path | None = None
     systematic: float | None = None
+    marginal: bool = False
     reference_response: bool = False
     keep_observation: bool = False
 
@@ -74,6 +76,7 @@ class Job:
             arf=self.arf,
             background=self.background,
             systematic=self.systematic,
+            marginal=self.marginal,
             reference=model.reference_response if self.reference_response else None,
             grid=model.bundle.grid,
         )

@@ -169,6 +169,7 @@ class Model:
         arf: str | Path | None = None,
         background: str | Path | None = None,
         systematic: float | None = None,
+        marginal: bool = False,
         reference_response: bool = False,
         keep_observation: bool = False,
     ) -> Iterator[Posterior | Failure]:
@@ -180,14 +181,17 @@ class Model:
             executor: runs the files, any `concurrent.futures.Executor`; its workers load the bundle once each and
                 find bundle and files under the same paths.
             window: so many files at most are handed to the executor or wait to be yielded; more than its workers.
-            rmf, arf, background, systematic: as for :func:`xspecnf.read_observation`, the same for every file.
+            rmf, arf, background, systematic, marginal: as for :func:`xspecnf.read_observation`, the same for every
+                file.
             reference_response: take the bundle's response where the files give none.
             keep_observation: leave it in the results, megabytes each: chain files are made from it.
 
         Raises:
             ValueError: an argument outside its range, before anything is read.
         """
-        job = Job(samples, seed, refine, rmf, arf, background, systematic, reference_response, keep_observation)
+        job = Job(
+            samples, seed, refine, rmf, arf, background, systematic, marginal, reference_response, keep_observation
+        )
         return run_all(self, paths, job, executor, window)
 
     def fit(self, obs: Observation, seed: int = 0) -> BestFit:

@@ -21,6 +21,9 @@ from xspecnf.rows import with_row
 
 PathLike = str | Path
 
+MARGINAL = "the likelihood is the marginal one, integrated over the background's error, and not PGSTAT"
+"""The note of an observation with that likelihood."""
+
 BAD_QUALITY = 5  # OGIP's "set bad by the user": what channels that a file leaves out count as
 
 
@@ -32,6 +35,7 @@ class Observation:
     exposure: s. energy_lo, energy_hi: keV, nominal.
     systematic: fractional error of the model. good: (bins,) bool, no channel of the bin is flagged.
     has_background: False where the background is zero for want of a file.
+    marginal: the likelihood integrates over what is unknown of the background, in place of PGSTAT's best of all.
     mjd: middle of the observation, NaN where the file does not tell.
     notes: what a user should know about where the numbers come from.
 
@@ -50,6 +54,7 @@ class Observation:
     good: BoolArray
     response: Response
     has_background: bool = True
+    marginal: bool = False
     notes: tuple[str, ...] = ()
     mjd: float = math.nan
 
@@ -73,14 +78,16 @@ def read_observation(
     arf: PathLike | None = None,
     background: PathLike | None = None,
     systematic: float | None = None,
+    marginal: bool = False,
     reference: Response | None = None,
     grid: Grid = NICER,
 ) -> Observation:
     """Read a spectrum, its response and its background.
 
     rmf, arf, background: files to use instead of those that the header or NICER's naming point to; background
-    "none" means that there is none. systematic: fractional, instead of the file's SYS_ERR. reference: the response to
-    use when the files give none. grid: the bins, and the detector that the spectrum must be of; for a bundle of another
+    "none" means that there is none. systematic: fractional, instead of the file's SYS_ERR. marginal: take the
+    likelihood that is integrated over the background's error, instead of PGSTAT. reference: the response to use when
+    the files give none. grid: the bins, and the detector that the spectrum must be of; for a bundle of another
     instrument than NICER `model.bundle.grid`. Of a type II file the path names the row, as `obs.pha{3}`. Raises
     InputError for whatever cannot be used, and for a missing response.
     """
@@ -101,7 +108,8 @@ def read_observation(
         good=grid.group(_per_channel(spectrum, spectrum.quality, grid, BAD_QUALITY) != 0) == 0,
         response=_scale_area(response, spectrum, grid),
         has_background=background_spectrum is not None,
-        notes=(*spectrum.notes, *error_caveat(spectrum), *response_notes, *background_notes),
+        marginal=marginal,
+        notes=(*spectrum.notes, *error_caveat(spectrum), *response_notes, *background_notes, *[MARGINAL] * marginal),
         mjd=spectrum.mjd,
     )
 

@@ -11,6 +11,12 @@ bin, source and background together, is profiled out:
               = 2 [ y0 - S + S ln(S/y0) ],  y0 held above 1e-5                 s2 = 0 (Poisson)
     e > 0 adds ln[ (y + s2)/(y + (r sigma)^2) ]: the variance now depends on the model
 
+The marginal likelihood integrates over the expectation in place of taking the best one. About y, by Laplace's method,
+
+    -2 ln L = statistic + ln(1 + S s2/y^2),
+
+which counts where counts are few and s2 is not small beside them: docs/profile-likelihood.md.
+
 See the XSPEC manual, appendix "Statistics in XSPEC", for e = 0. What is solved for is d, d^2 + (2 S - a) d = S (y0 -
 S), which keeps its digits where model and data nearly agree: single precision will do at 1e8 counts.
 """
@@ -36,10 +42,11 @@ def pgstat_per_bin(
     exposure_ratio: float | Array = 1.0,
     systematic: float | Array = 0.0,
     normalised: bool = True,
+    marginal: bool = False,
 ) -> Array:
     """The statistic of each bin, -2 ln L up to a constant; all arguments broadcast against (..., bins), all counts.
 
-    normalised: with the logarithm that a systematic error adds.
+    normalised: with the logarithm that a systematic error adds. marginal: with that of the marginal likelihood instead.
     """
     xp = namespace(model_counts)
     number = xp.finfo((1.0 * model_counts).dtype)
@@ -55,9 +62,11 @@ def pgstat_per_bin(
     statistic = 2 * (d - s * xp.log1p(ratio)) + s2 * (d / y) ** 2
     if not (s > 0).all():
         statistic = xp.where(s > 0, statistic, _without_counts(y0, s2, model_variance))
+    held = xp.clip(y, FLOOR, None)
+    if marginal:
+        return statistic + xp.log1p(s * s2 / held**2)
     if not (normalised and (model_variance > 0).any()):
         return statistic
-    held = xp.clip(y, FLOOR, None)
     return statistic + xp.log((held + s2) / (held + background_variance))
 
 
@@ -91,20 +100,23 @@ def pgstat(
     systematic: float | Array = 0.0,
     good: Array | None = None,
     normalised: bool = True,
+    marginal: bool = False,
 ) -> Array:
     """PGSTAT of each spectrum, summed over the bins (those that are `good`).
 
     counts, background, background_error: (bins,) or (..., bins); model_counts: (..., bins); all in counts, the
     background's in counts of its own exposure, `exposure_ratio` = t_s/t_b. systematic: fractional error of the model,
-    per bin or one. normalised: with the logarithm that it adds. Returns (...,).
+    per bin or one. normalised, marginal: as for :func:`pgstat_per_bin`. Returns (...,).
     """
-    bins = pgstat_per_bin(counts, model_counts, background, background_error, exposure_ratio, systematic, normalised)
+    bins = pgstat_per_bin(
+        counts, model_counts, background, background_error, exposure_ratio, systematic, normalised, marginal
+    )
     return bins.sum(axis=-1) if good is None else (bins * good).sum(axis=-1)
 
 
 def log_likelihood(model_counts: Array, obs: "Observation") -> Array:
-    """ln L, up to a constant, of an observation for model_counts (S, bins); (S,)."""
-    return -0.5 * _of_observation(model_counts, obs, obs.counts, normalised=True)
+    """ln L, up to a constant, of an observation for model_counts (S, bins); (S,). Marginal where the observation says."""
+    return -0.5 * _of_observation(model_counts, obs, obs.counts, normalised=True, marginal=obs.marginal)
 
 
 def fit_statistic(model_counts: Array, obs: "Observation", counts: Array | None = None) -> Array:
@@ -116,9 +128,11 @@ def fit_statistic(model_counts: Array, obs: "Observation", counts: Array | None 
     return _of_observation(model_counts, obs, obs.counts if counts is None else counts, normalised=False)
 
 
-def _of_observation(model_counts: Array, obs: "Observation", counts: Array, normalised: bool) -> Array:
+def _of_observation(
+    model_counts: Array, obs: "Observation", counts: Array, normalised: bool, marginal: bool = False
+) -> Array:
     """PGSTAT in the precision of the model counts."""
     arrays = (counts, obs.background, obs.background_error, obs.systematic)
     s, b, sigma, e = (like(values, model_counts) for values in arrays)
     with np.errstate(over="ignore"):  # an error of 1e10 counts: its square's square is infinite, and divides
-        return pgstat(s, model_counts, b, sigma, systematic=e, good=obs.good, normalised=normalised)
+        return pgstat(s, model_counts, b, sigma, systematic=e, good=obs.good, normalised=normalised, marginal=marginal)

@@ -75,6 +75,22 @@ def test_a_systematic_error_widens_the_gaussian(systematic: float) -> None:
     np.testing.assert_allclose(found - logarithm, profiled(counts, y0, variance), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("systematic", [0.0, 0.015, 0.2])
+def test_the_marginal_one_is_the_integral_over_the_background(systematic: float) -> None:
+    """Within what Laplace's method errs by, a twelfth of 1/S in ln L, wherever zero is far below the expectation."""
+    counts, model, background, error = random_bins(1000, seed=3)
+    y0, deviation = model + background, np.hypot(error, systematic * model)
+    found = pgstat_per_bin(counts, model, background, error, systematic=systematic, marginal=True)
+    y = np.maximum(y0 + np.linspace(-9, 9, 4_001)[:, None] * deviation, 1e-300)
+    relative = counts * np.log(y / np.maximum(counts, 1)) - y + counts
+    normal = np.exp(-(((y - y0) / deviation) ** 2) / 2) * (9 / 2_000) / np.sqrt(2 * np.pi)
+    with np.errstate(divide="ignore"):
+        expected = -2 * np.log((np.exp(relative) * normal).sum(axis=0))
+    some = (counts > 0) & (y0 > 6 * deviation) & (expected < 50)
+    assert some.sum() > 100
+    assert (np.abs(found - expected)[some] < 1e-6 + 0.2 / counts[some]).all()
+
+
 def xspec(s: float, m: float, b: float, sigma: float, t_s: float, t_b: float) -> float:
     """XSPEC's PGSTAT of one bin, from its manual: m a rate, b and sigma counts of the background's exposure."""
     if sigma == 0:

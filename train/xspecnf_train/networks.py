@@ -164,8 +164,8 @@ class DecoderConfig:
     hidden: widths of the linear layers before the last, which has `bins` outputs. gru_hidden: size of the two-layer
     bidirectional recurrence over the bins (the paper: 1; 0 leaves it out). recurrence_shortcut: add the linear layers'
     output to the recurrence's. output_layer: behind it all a linear layer over the bins, whose result is in standard
-    deviations of the training spectra from their mean (the paper's). log_norm_linear: the network sees the four shape parameters only and log10 norm is
-    added, which is exact. norm_low, norm_high: the ends of norm's unit coordinate.
+    deviations of the training spectra from their mean (the paper's). log_norm_linear: the network sees the four shape
+    parameters only and log10 norm is added, which is exact. norm_low, norm_high: the ends of norm's unit coordinate.
     """
 
     hidden: Sequence[int] = (120, 120, 240, 240)

@@ -204,9 +204,11 @@ def _prepare(output: Path, config: Path, settings: TrainConfig, resume: bool) ->
 
 
 def _changed(before: TrainConfig, now: TrainConfig, progress: Progress) -> list[str]:
-    """Names of the settings that differ; stages that may be added to a finished run do not count until one begins."""
+    """Names of the settings that differ, but for the number of threads and for stages that may be added to a finished
+    run, until one begins.
+    """
     free = takewhile(lambda stage: stage not in progress.begun, reversed(ADDED))
-    fixed = {f.name for f in fields(now)} - {f"{stage}_stage" for stage in free}
+    fixed = {f.name for f in fields(now)} - {"threads"} - {f"{stage}_stage" for stage in free}
     return sorted(name for name in fixed if getattr(before, name) != getattr(now, name))
 
 

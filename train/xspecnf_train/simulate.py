@@ -91,9 +91,9 @@ class Batch:
         observed = (self.counts, self.background, self.background_error, self.systematic, self.good)
         return batch_features(*observed, self.sensitivity, self.grid.width)
 
-    def observations(self, response: Response) -> Iterator[Observation]:
+    def observations(self, response: Response, marginal: bool = False) -> Iterator[Observation]:
         """The same as observations of one second with a response of the sensitivity that each had; `response` is the
-        simulator's.
+        simulator's. marginal: with the likelihood that they were drawn from, and not PGSTAT.
         """
         own = response.rebinned(MODEL_EDGES)
         factor = self.sensitivity / (self.grid.width * response.effective_area)
@@ -108,6 +108,7 @@ class Batch:
                 energy_hi=self.grid.energy_hi,
                 systematic=self.systematic[k],
                 good=self.good[k],
+                marginal=marginal,
                 response=own.scaled(factor[k]),
             )
 

@@ -46,10 +46,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _sizes(figures: Figures) -> str:
     sizes = figures["sizes"]
     options = " ".join(f"--{name} {number}" for name, number in (*sizes.items(), ("seed", figures["seed"])))
+    likelihood = " with the marginal likelihood" if figures.get("marginal") else ""
     return (
         f"{sizes['spectra']} fresh simulated spectra, spread over the decades of counts, {sizes['samples']} samples "
-        f"each; {sizes['exact']} of them judged by the exact physics, {sizes['refined']} refined. Repeated and, with "
-        f"--plots FOLDER, plotted by `xspecnf evaluate {figures['bundle']} {options}`."
+        f"each; {sizes['exact']} of them judged by the exact physics, {sizes['refined']} refined{likelihood}. Repeated "
+        f"and, with --plots FOLDER, plotted by `xspecnf evaluate {figures['bundle']} {options}"
+        f"{' --marginal' if likelihood else ''}`."
     )
 
 

@@ -27,6 +27,7 @@ def evaluate(
     workers: int = 1,
     report: Callable[[str], None] = print,
     step: Step = unwatched,
+    marginal: bool = False,
 ) -> dict[str, Any]:
     """Judge a bundle on simulated spectra; returns the figures, ready for JSON.
 
@@ -38,13 +39,15 @@ def evaluate(
         workers: processes.
         report: told in words how far the work is.
         step: told in spectra how far it is.
+        marginal: take the likelihood that the simulated spectra were drawn from, and not PGSTAT.
     """
     sizes = sizes or Sizes()
     started = time.monotonic()
-    judge = Judge(model.bundle.path, model.backend.provider, sizes, seed)
+    judge = Judge(model.bundle.path, model.backend.provider, sizes, seed, marginal)
     report(f"simulating {sizes.spectra} spectra")
     simulated = judge_all(judge, fresh_spectra(model, sizes.spectra, seed), workers, report, partial(step, "simulated"))
     result = {"bundle": model.bundle.name, "sizes": asdict(sizes), "seed": seed, "claimed_counts": CLAIMED}
+    result |= {"marginal": marginal}
     result |= figures(simulated)
     plots = plot_figures(simulated)
     if real:

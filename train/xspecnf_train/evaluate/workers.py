@@ -66,18 +66,21 @@ class Judged:
 
 @dataclass(frozen=True)
 class Judge:
-    """What a worker needs to know: the bundle's folder, where its graphs run, the evaluation's sizes and seed."""
+    """What a worker needs to know: the bundle's folder, where its graphs run, the evaluation's sizes and seed, and
+    whether simulated spectra are judged by the marginal likelihood.
+    """
 
     bundle: Path
     provider: Place
     sizes: Sizes
     seed: int
+    marginal: bool = False
 
     def __call__(self, first: int, spectra: Spectra) -> tuple[list[Scores], list[Scores]]:
         """Judge spectra, numbers `first` and on of the evaluation: the network's posteriors, and the refined ones."""
         model, sizes = _model(self.bundle, self.provider), self.sizes
         network, refined = [], []
-        for k, (obs, truth) in enumerate(_with_truth(spectra, model), first):
+        for k, (obs, truth) in enumerate(_with_truth(spectra, model, self.marginal), first):
             seed, repeat = (self.seed, k), k % REPEATED == 0
             network.append(_scored(score_network, model, obs, truth, sizes.samples, k < sizes.exact, seed))
             if k < sizes.refined:
@@ -134,10 +137,10 @@ def _chunk(spectra: Spectra, start: int) -> Spectra:
     return picked(spectra, part) if isinstance(spectra, Batch) else spectra[part]
 
 
-def _with_truth(spectra: Spectra, model: Model) -> Iterator[tuple[Observation, np.ndarray | None]]:
+def _with_truth(spectra: Spectra, model: Model, marginal: bool) -> Iterator[tuple[Observation, np.ndarray | None]]:
     """Observations and their true parameters (5,) in the unit cube, None for real ones."""
     if isinstance(spectra, Batch):
-        yield from zip(spectra.observations(model.reference_response), spectra.u, strict=True)
+        yield from zip(spectra.observations(model.reference_response, marginal), spectra.u, strict=True)
     else:
         yield from ((obs, None) for obs in spectra)
 
