@@ -1,37 +1,46 @@
-"""What it costs that PGSTAT takes the best background of each bin, and not the mean over all that it may be:
+"""Are refined posteriors calibrated, and what does it cost that PGSTAT takes the best background of each bin, and not
+the mean over all that it may be?
 
-    OMP_NUM_THREADS=1 python benchmarks/profile_likelihood.py [MODEL] [--spectra 2160] [--seed 2]
+    OMP_NUM_THREADS=1 python benchmarks/profile_likelihood.py [MODEL] [--spectra 30000] [--seed 5] [--ranks FILE]
 
-Of fresh simulated spectra, those of 100 to 3e4 counts are refined with the likelihood that PGSTAT is, and the samples
-weighted again by the marginal one: Poisson counts about an expectation that scatters as the simulator has it, by the
-background's error (the background not below zero) and by the systematic error, integrated by quadrature. Prints, by how
-much ln L of the two differs over a posterior (rms), the mean rank of the true parameters less one half, in standard
-errors: with PGSTAT / marginal. Calibrated posteriors have standard normal ones.
+Of fresh simulated spectra those of 100 to 3e6 counts are refined with the marginal likelihood, and the samples weighted
+again by PGSTAT. Prints the largest deviation of coverage from nominal of either, by counts, and for faint spectra, by
+how much ln L of the two differs over a posterior (rms), the mean rank of the true parameters less one half, in standard
+errors. One spectrum in CHECKED is integrated by quadrature too, which shows what Laplace's method leaves of the
+difference. Ranks are kept in FILE, from which an interrupted run goes on.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xspecnf import load_model
+from xspecnf.atomic import atomically
 from xspecnf.model import Model
 from xspecnf.observation import Observation
 from xspecnf.parameters import to_unit
-from xspecnf.statistics import log_likelihood
-from xspecnf_train.evaluate.population import fresh_spectra, picked, total_counts
+from xspecnf.statistics import log_likelihood, pgstat
+from xspecnf_train.evaluate.calibration import LEVELS, chance_deviation, coverage, ks_p, rank, tarp_rank
+from xspecnf_train.evaluate.figures import CLAIMED, NAMES
+from xspecnf_train.evaluate.population import COUNT_EDGES, fresh_spectra, picked, total_counts
 
 Float64 = NDArray[np.float64]
 
-COUNTS = (100, 3e4)
-SAMPLES = 300
+FAINT = 3e4
+SAMPLES = 100
+CHECKED = 20
 DIFFERENCES = (0.0, 0.03, 0.1, 0.3, np.inf)
 """Edges of the groups, rms of ln L."""
+
+CHUNK = 100
 
 NODES = np.linspace(-5, 5, 41)
 """Of the background's scatter in units of its error: evenly spaced, as the cut at zero makes the integrand rough."""
@@ -40,18 +49,15 @@ SYSTEMATIC_NODES, SYSTEMATIC_WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
 TOGETHER = 20
 """Samples that are integrated at a time."""
 
-
-@dataclass(frozen=True)
-class Ranks:
-    """Of one spectrum: rms difference of ln L, ranks (5,) of the truth with PGSTAT and with the marginal likelihood."""
-
-    difference: float
-    profile: Float64
-    marginal: Float64
+KINDS = ("pgstat", "marginal")
+COLUMNS = ("counts", "difference", "laplace", *(f"{kind} {name}" for kind in KINDS for name in (*NAMES, "tarp")))
+"""What is kept of a spectrum: counts, rms of ln L of PGSTAT about the marginal one, of Laplace's method about
+quadrature (NaN where that was not done), ranks of the truth with either likelihood.
+"""
 
 
-def marginal_log_likelihood(model_counts: Float64, obs: Observation) -> Float64:
-    """ln L (S,) up to a constant for source counts (S, bins), integrated over background and systematic error."""
+def integrated(model_counts: Float64, obs: Observation) -> Float64:
+    """The marginal ln L (S,) up to a constant for source counts (S, bins), by quadrature."""
     weights = np.exp(-(NODES**2) / 2)
     weights /= weights.sum()
     background = np.maximum(obs.background + obs.background_error * NODES[:, None], 0)
@@ -67,47 +73,116 @@ def marginal_log_likelihood(model_counts: Float64, obs: Observation) -> Float64:
     return np.concatenate(parts)
 
 
-def ranks(model: Model, obs: Observation, truth: Float64, seed: int) -> Ranks:
-    """Refine one spectrum, whose true parameters (5,) are `truth` in the unit cube, and weigh its samples again."""
-    posterior = model.infer(obs, SAMPLES, seed, refine=True)
-    counts = model.expected_counts(posterior.theta, obs)
-    difference = marginal_log_likelihood(counts, obs) - log_likelihood(counts, obs)
-    marginal = posterior.weights * np.exp(difference - difference.max())
-    below = to_unit(posterior.theta) < truth
-    return Ranks(float(difference.std()), posterior.weights @ below, marginal @ below / marginal.sum())
+def profiled(model_counts: Float64, obs: Observation) -> Float64:
+    """ln L (S,) as PGSTAT has it."""
+    arrays = (obs.background, obs.background_error)
+    return -0.5 * pgstat(obs.counts, model_counts, *arrays, systematic=obs.systematic, good=obs.good)
 
 
-def lean(found: list[Float64]) -> list[str]:
-    """By parameter, the mean of ranks (N, 5) less one half in standard errors."""
-    return [f"{value:+.1f}" for value in (np.mean(found, axis=0) - 0.5) * np.sqrt(12 * len(found))]
+def judged(model: Model, obs: Observation, truth: Float64, number: int) -> list[float]:
+    """COLUMNS of one spectrum, whose true parameters (5,) are `truth` in the unit cube."""
+    posterior = model.infer(obs, SAMPLES, number, refine=True)
+    counts, u = model.expected_counts(posterior.theta, obs), to_unit(posterior.theta)
+    marginal = log_likelihood(counts, obs)
+    difference = profiled(counts, obs) - marginal
+    check = number % CHECKED == 0 and obs.counts @ obs.good < FAINT
+    laplace = float((marginal - integrated(counts, obs)).std()) if check else np.nan
+    weights = posterior.weights * np.exp(difference - difference.max())
+    rng, ranks = np.random.default_rng([1, number]), []
+    for each in (weights / weights.sum(), posterior.weights):
+        ranks += [*rank(u, each, truth, rng), tarp_rank(u, each, truth, rng)]
+    return [float(obs.counts @ obs.good), float(difference.std()), laplace, *ranks]
 
 
-def table(results: list[Ranks]) -> Iterator[str]:
-    """A line a group, and one of all."""
-    groups = [(f"{lo:g} - {hi:g}", lo, hi) for lo, hi in pairwise(DIFFERENCES)]
-    for name, low, high in [*groups, ("all", 0.0, np.inf)]:
-        group = [one for one in results if low <= one.difference < high]
-        pairs = zip(lean([one.profile for one in group]), lean([one.marginal for one in group]), strict=True)
-        yield f"| {name} | {len(group)} | " + " | ".join(" / ".join(pair) for pair in pairs) + " |"
+def deviation(ranks: Float64, tarp: Float64) -> str:
+    """The largest |coverage - level| of the parameters' ranks (N, 5), and of TARP's (N,)."""
+    central = max(np.abs(coverage(np.abs(2 * column - 1)) - LEVELS).max() for column in ranks.T)
+    return f"{central:.3f}, {np.abs(coverage(tarp) - LEVELS).max():.3f}"
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """The spectra that were judged: COLUMNS of each (N, 15)."""
+
+    rows: Float64
+
+    def of(self, kind: str) -> tuple[Float64, Float64]:
+        """Ranks of the parameters (N, 5) and TARP's (N,) with a likelihood."""
+        first = COLUMNS.index(f"{kind} {NAMES[0]}")
+        return self.rows[:, first : first + 5], self.rows[:, first + 5]
+
+    def between(self, column: str, low: float, high: float) -> Ranks:
+        """Those whose `column` lies in [low, high)."""
+        values = self.rows[:, COLUMNS.index(column)]
+        return Ranks(self.rows[(values >= low) & (values < high)])
+
+    def coverage_line(self, name: str) -> str:
+        """Deviations of coverage with PGSTAT and with the marginal likelihood, and what chance makes of them."""
+        chance = [chance_deviation(len(self.rows), quantities) for quantities in (5, 1)]
+        by_chance = ", ".join(f"{mean:.3f} ({high:.3f})" for mean, high in chance)
+        kinds = [deviation(*self.of(kind)) for kind in KINDS]
+        return " | ".join([f"| {name}", str(len(self.rows)), *kinds, f"{by_chance} |"])
+
+    def lean_line(self, name: str) -> str:
+        """Mean ranks of the parameters less one half in standard errors, PGSTAT / marginal."""
+        found = [
+            (self.of(kind)[0].mean(axis=0) - 0.5) * np.sqrt(12 * len(self.rows)) for kind in ("pgstat", "marginal")
+        ]
+        pairs = [f"{profile:+.1f} / {marginal:+.1f}" for profile, marginal in zip(*found, strict=True)]
+        laplace = np.nanmedian(self.rows[:, 2]) if np.isfinite(self.rows[:, 2]).any() else np.nan
+        return " | ".join([f"| {name}", str(len(self.rows)), f"{laplace:.3f}", *pairs]) + " |"
+
+    def tables(self) -> Iterator[str]:
+        """Lines of Markdown."""
+        yield "| counts | spectra | PGSTAT | marginal | chance |"
+        yield "| --- | ---: | --- | --- | --- |"
+        for low, high in pairwise(edge for edge in COUNT_EDGES if CLAIMED[0] <= edge <= CLAIMED[1]):
+            yield self.between("counts", low, high).coverage_line(f"{low:.0e} - {high:.0e}")
+        yield self.coverage_line("**all**")
+        yield ""
+        yield f"| rms difference of ln L | spectra | of Laplace | {' | '.join(NAMES)} |"
+        yield f"| --- | ---: | ---: |{' --- |' * 5}"
+        faint = self.between("counts", 0, FAINT)
+        for low, high in [*pairwise(DIFFERENCES), (0.0, np.inf)]:
+            yield faint.between("difference", low, high).lean_line(f"{low:g} - {high:g}")
+        yield ""
+        yield f"p-values of the ranks, Kolmogorov-Smirnov, PGSTAT / marginal: {', '.join(self.p_values())}"
+
+    def p_values(self) -> Iterator[str]:
+        """Of every parameter and of TARP."""
+        for k, name in enumerate((*NAMES, "tarp")):
+            profile, marginal = (np.column_stack(self.of(kind))[:, k] for kind in KINDS)
+            yield f"{name} {ks_p(profile):.2g} / {ks_p(marginal):.2g}"
+
+
+def all_judged(model: Model, spectra: int, seed: int, keep: Path | None) -> Ranks:
+    """Judge the claimed ones of `spectra` fresh ones; finished rows are kept in a file of NumPy's, and read from it."""
+    batch = fresh_spectra(model, spectra, seed)
+    counts = total_counts(batch)
+    claimed = picked(batch, (counts >= CLAIMED[0]) & (counts < CLAIMED[1]))
+    rows = list(np.load(keep, allow_pickle=False)) if keep and keep.exists() else []
+    while len(rows) < len(claimed.u):
+        part = picked(claimed, slice(len(rows), len(rows) + CHUNK))
+        observations = part.observations(model.reference_response, marginal=True)
+        for obs, truth in zip(observations, part.u, strict=True):
+            rows.append(np.array(judged(model, obs, truth, len(rows))))
+        if keep:
+            with atomically(keep) as temporary, open(temporary, "wb") as stream:
+                np.save(stream, np.array(rows))
+        print(f"{len(rows)} of {len(claimed.u)}", file=sys.stderr)
+    return Ranks(np.array(rows))
 
 
 def main() -> None:
-    """Print a table of Markdown."""
+    """Print tables of Markdown."""
     parser = argparse.ArgumentParser(description="PGSTAT beside the marginal likelihood.")
     parser.add_argument("model", nargs="?", default="nicer-bhb", help="a bundle's name or folder")
-    parser.add_argument("--spectra", type=int, default=2160, help="simulated, of which the faint ones are taken")
-    parser.add_argument("--seed", type=int, default=2)
+    parser.add_argument("--spectra", type=int, default=30_000, help="simulated, of which the claimed ones are taken")
+    parser.add_argument("--seed", type=int, default=5)
+    parser.add_argument("--ranks", type=Path, help="where they are kept, .npy")
     options = parser.parse_args()
-    model = load_model(options.model, "cpu")
-    batch = fresh_spectra(model, options.spectra, options.seed)
-    counts = total_counts(batch)
-    faint = picked(batch, (counts >= COUNTS[0]) & (counts < COUNTS[1]))
-    observations = faint.observations(model.reference_response)
-    results = [ranks(model, obs, truth, k) for k, (obs, truth) in enumerate(zip(observations, faint.u, strict=True))]
-    print("| rms difference of ln L | spectra | nH | Gamma | f_sc | kT_disk | norm |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for line in table(results):
-        print(line)
+    ranks = all_judged(load_model(options.model, "cpu"), options.spectra, options.seed, options.ranks)
+    print("\n".join(ranks.tables()))
 
 
 if __name__ == "__main__":
