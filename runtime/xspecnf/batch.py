@@ -158,7 +158,9 @@ def _run_in_worker(folder: Path, provider: Place, job: Job, path: str | Path) ->
 
 @lru_cache(maxsize=4)
 def _worker_model(folder: Path, provider: Place) -> Model:
-    """One model a process and bundle, however many files the executor sends there."""
+    """One model a process and bundle, however many files the executor sends there; the other cores have workers too."""
     from xspecnf.model import load_model
 
-    return load_model(folder, provider)
+    model = load_model(folder, provider)
+    model.threads = 1
+    return model

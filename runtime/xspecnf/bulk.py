@@ -8,7 +8,6 @@ among others has the same samples to float32 rounding, and bit for bit among the
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +24,7 @@ from xspecnf.features import stacked_features
 from xspecnf.observation import Observation
 from xspecnf.parameters import Parameter, from_unit
 from xspecnf.sampling import call_samples, draw_each
+from xspecnf.threads import cores
 from xspecnf.window import in_order
 
 Float64 = NDArray[np.float64]
@@ -63,7 +63,7 @@ def sample_all(
     Raises:
         InputError: an observation without a good bin.
     """
-    threads = threads or _cores()
+    threads = threads or cores()
     size = max(1, min(CHUNK_SPECTRA, CHUNK_CALLS * call_samples(backend) // samples))
     work = partial(_sample_chunk, backend, parameters, samples, seed)
     with ThreadPoolExecutor(threads) as executor:
@@ -94,10 +94,3 @@ def _chunks(observations: Iterable[Observation], size: int) -> Generator[list[Ob
         for obs in chunk:
             check_good(obs)
         yield chunk
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # Linux
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -32,6 +32,7 @@ from xspecnf.posterior import Posterior
 from xspecnf.response import Response
 from xspecnf.sampling import Draws, draw, joined
 from xspecnf.target import Target
+from xspecnf.threads import InTurn, cores
 
 if TYPE_CHECKING:
     from xspecnf.bulk import Samples
@@ -54,11 +55,15 @@ class Model:
     Args:
         bundle: the validated bundle.
         backend: runs its graphs.
+
+    Attributes:
+        threads: that :meth:`infer` works in, 2 where this process has the cores. Results do not depend on it.
     """
 
     def __init__(self, bundle: Bundle, backend: Backend) -> None:
         self.bundle = bundle
         self.backend = backend
+        self.threads = min(cores(), 2)
 
     def __repr__(self) -> str:
         return f"Model({self.bundle.name} {self.bundle.version} on {self.backend.provider})"
@@ -226,8 +231,8 @@ class Model:
     def _assessed(
         self, target: Target, context: Float32, samples: int, noise: Generator, further: Generator, checking: Generator
     ) -> tuple[Assessed, float]:
-        """The network's samples and its acceptance; the first are looked at while a second thread draws the rest."""
-        with ThreadPoolExecutor(1) as thread:
+        """The network's samples and its acceptance; the first are looked at while another thread draws the rest."""
+        with ThreadPoolExecutor(1) if self.threads > 1 else InTurn() as thread:
             rest = samples - EVALUATED
             others = [thread.submit(draw, self.backend, context, rest, further)] if rest > 0 else []
             first = draw(self.backend, context, min(samples, EVALUATED), noise)

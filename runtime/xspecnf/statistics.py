@@ -115,7 +115,7 @@ def pgstat(
 
 
 def log_likelihood(model_counts: Array, obs: "Observation") -> Array:
-    """ln L, up to a constant, of an observation for model_counts (S, bins); (S,). Marginal where the observation says."""
+    """ln L, up to a constant, of an observation for model_counts (S, bins); (S,). Marginal if the observation is."""
     return -0.5 * _of_observation(model_counts, obs, obs.counts, normalised=True, marginal=obs.marginal)
 
 

@@ -9,10 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from xspecnf import Posterior, load_model
 from xspecnf.formats.state import arrays
 from xspecnf.observation import Observation
+from xspecnf.threads import InTurn
 
 THREADS = 64
 
@@ -33,6 +35,21 @@ def test_threads_that_share_a_model_answer_as_one_does(synthetic: Observation) -
         together = list(threads.map(answer, range(THREADS)))
     assert together[:8] == list(map(answer, range(8)))
     assert len({answers["theta"] for answers in together}) == THREADS
+
+
+def test_a_model_answers_alike_in_one_thread_and_in_two(synthetic: Observation) -> None:
+    model, found = load_model(provider="cpu"), []
+    for model.threads in (1, 2):
+        found.append(contents(model.infer(synthetic, samples=200, seed=3)))
+    assert found[0] == found[1]
+
+
+def test_what_is_done_in_turn_fails_where_its_result_is_asked_for() -> None:
+    with InTurn() as executor:
+        assert executor.submit(divmod, 7, 2).result() == (3, 1)
+        failed = executor.submit(divmod, 7, 0)
+    with pytest.raises(ZeroDivisionError):
+        failed.result()
 
 
 ANSWER = """
