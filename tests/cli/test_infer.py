@@ -106,6 +106,11 @@ def test_systematic_error_replaces_the_files(infer: Run, example: Path) -> None:
     assert doubtful < plain
 
 
+def test_the_marginal_likelihood_is_said(infer: Run, example: Path) -> None:
+    assert "the likelihood is the marginal one" in infer(example, "--samples", 10, "--marginal").stdout
+    assert "marginal" not in infer(example, "--samples", 10).stdout
+
+
 def test_background_none_is_taken_at_its_word(infer: Run, example: Path) -> None:
     done = infer(example, "--background", "none", "--samples", 10, "--json")
     assert "no-background" in json.loads(done.stdout)["diagnostics"]["flags"]

@@ -91,6 +91,15 @@ def test_the_marginal_one_is_the_integral_over_the_background(systematic: float)
     assert (np.abs(found - expected)[some] < 1e-6 + 0.2 / counts[some]).all()
 
 
+def test_an_observation_says_which_likelihood_is_its_own(synthetic: Observation) -> None:
+    """They differ by what the background leaves open, and the measure of fit is PGSTAT for either."""
+    profile = replace(synthetic, background_error=np.sqrt(synthetic.counts) + 1)
+    marginal = replace(profile, marginal=True)
+    model_counts = synthetic.counts * np.array([[0.5], [1.0], [2.0]])
+    assert (log_likelihood(model_counts, marginal) < log_likelihood(model_counts, profile)).all()
+    np.testing.assert_array_equal(fit_statistic(model_counts, marginal), fit_statistic(model_counts, profile))
+
+
 def xspec(s: float, m: float, b: float, sigma: float, t_s: float, t_b: float) -> float:
     """XSPEC's PGSTAT of one bin, from its manual: m a rate, b and sigma counts of the background's exposure."""
     if sigma == 0:
