@@ -4,10 +4,11 @@ the mean over all that it may be?
     OMP_NUM_THREADS=1 python benchmarks/profile_likelihood.py [MODEL] [--spectra 30000] [--seed 5] [--ranks FILE]
 
 Of fresh simulated spectra those of 100 to 3e6 counts are refined with the marginal likelihood, and the samples weighted
-again by PGSTAT. Prints the largest deviation of coverage from nominal of either, by counts, and for faint spectra, by
-how much ln L of the two differs over a posterior (rms), the mean rank of the true parameters less one half, in standard
-errors. One spectrum in CHECKED is integrated by quadrature too, which shows what Laplace's method leaves of the
-difference. Ranks are kept in FILE, from which an interrupted run goes on.
+again by PGSTAT. Prints the largest deviation of coverage from nominal of either, of the parameters' central intervals
+and of the regions of highest likelihood, by counts; and for faint spectra, by how much ln L of the two differs over a
+posterior (rms), the mean rank of the true parameters less one half, in standard errors. One spectrum in CHECKED is
+integrated by quadrature too, which shows what Laplace's method leaves of the difference. Ranks are kept in FILE, from
+which an interrupted run goes on.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from xspecnf import load_model
 from xspecnf.atomic import atomically
 from xspecnf.model import Model
 from xspecnf.observation import Observation
-from xspecnf.parameters import to_unit
+from xspecnf.parameters import from_unit, to_unit
 from xspecnf.statistics import log_likelihood, pgstat
-from xspecnf_train.evaluate.calibration import LEVELS, chance_deviation, coverage, ks_p, rank, tarp_rank
+from xspecnf_train.evaluate.calibration import LEVELS, chance_deviation, coverage, ks_p, rank
 from xspecnf_train.evaluate.figures import CLAIMED, NAMES
 from xspecnf_train.evaluate.population import COUNT_EDGES, fresh_spectra, picked, total_counts
 
@@ -50,7 +51,7 @@ TOGETHER = 20
 """Samples that are integrated at a time."""
 
 KINDS = ("pgstat", "marginal")
-COLUMNS = ("counts", "difference", "laplace", *(f"{kind} {name}" for kind in KINDS for name in (*NAMES, "tarp")))
+COLUMNS = ("counts", "difference", "laplace", *(f"{kind} {name}" for kind in KINDS for name in (*NAMES, "likelihood")))
 """What is kept of a spectrum: counts, rms of ln L of PGSTAT about the marginal one, of Laplace's method about
 quadrature (NaN where that was not done), ranks of the truth with either likelihood.
 """
@@ -82,22 +83,23 @@ def profiled(model_counts: Float64, obs: Observation) -> Float64:
 def judged(model: Model, obs: Observation, truth: Float64, number: int) -> list[float]:
     """COLUMNS of one spectrum, whose true parameters (5,) are `truth` in the unit cube."""
     posterior = model.infer(obs, SAMPLES, number, refine=True)
-    counts, u = model.expected_counts(posterior.theta, obs), to_unit(posterior.theta)
-    marginal = log_likelihood(counts, obs)
-    difference = profiled(counts, obs) - marginal
+    parameters = model.bundle.parameters
+    counts = model.expected_counts(np.vstack([from_unit(truth[None], parameters), posterior.theta]), obs)
+    profile, marginal = profiled(counts, obs), log_likelihood(counts, obs)
+    difference = (profile - marginal)[1:]
     check = number % CHECKED == 0 and obs.counts @ obs.good < FAINT
-    laplace = float((marginal - integrated(counts, obs)).std()) if check else np.nan
+    laplace = float((marginal - integrated(counts, obs))[1:].std()) if check else np.nan
     weights = posterior.weights * np.exp(difference - difference.max())
-    rng, ranks = np.random.default_rng([1, number]), []
-    for each in (weights / weights.sum(), posterior.weights):
-        ranks += [*rank(u, each, truth, rng), tarp_rank(u, each, truth, rng)]
+    u, rng, ranks = to_unit(posterior.theta, parameters), np.random.default_rng([1, number]), []
+    for each, log_l in ((weights / weights.sum(), profile), (posterior.weights, marginal)):
+        ranks += [*rank(u, each, truth, rng), float(rank(-log_l[1:], each, -log_l[0], rng))]
     return [float(obs.counts @ obs.good), float(difference.std()), laplace, *ranks]
 
 
-def deviation(ranks: Float64, tarp: Float64) -> str:
-    """The largest |coverage - level| of the parameters' ranks (N, 5), and of TARP's (N,)."""
+def deviation(ranks: Float64, likelihood: Float64) -> str:
+    """The largest |coverage - level| of the parameters' ranks (N, 5), and of the likelihood's (N,)."""
     central = max(np.abs(coverage(np.abs(2 * column - 1)) - LEVELS).max() for column in ranks.T)
-    return f"{central:.3f}, {np.abs(coverage(tarp) - LEVELS).max():.3f}"
+    return f"{central:.3f}, {np.abs(coverage(likelihood) - LEVELS).max():.3f}"
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class Ranks:
     rows: Float64
 
     def of(self, kind: str) -> tuple[Float64, Float64]:
-        """Ranks of the parameters (N, 5) and TARP's (N,) with a likelihood."""
+        """Ranks of the parameters (N, 5) and of that likelihood itself (N,)."""
         first = COLUMNS.index(f"{kind} {NAMES[0]}")
         return self.rows[:, first : first + 5], self.rows[:, first + 5]
 
@@ -149,8 +151,8 @@ class Ranks:
         yield f"p-values of the ranks, Kolmogorov-Smirnov, PGSTAT / marginal: {', '.join(self.p_values())}"
 
     def p_values(self) -> Iterator[str]:
-        """Of every parameter and of TARP."""
-        for k, name in enumerate((*NAMES, "tarp")):
+        """Of every parameter and of the likelihood."""
+        for k, name in enumerate((*NAMES, "likelihood")):
             profile, marginal = (np.column_stack(self.of(kind))[:, k] for kind in KINDS)
             yield f"{name} {ks_p(profile):.2g} / {ks_p(marginal):.2g}"
 

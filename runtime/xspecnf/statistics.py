@@ -11,11 +11,12 @@ bin, source and background together, is profiled out:
               = 2 [ y0 - S + S ln(S/y0) ],  y0 held above 1e-5                 s2 = 0 (Poisson)
     e > 0 adds ln[ (y + s2)/(y + (r sigma)^2) ]: the variance now depends on the model
 
-The marginal likelihood integrates over the expectation in place of taking the best one. About y, by Laplace's method,
+The marginal likelihood integrates over the expectation in place of taking the best one. About y, by Laplace's method to
+the second order (Tierney & Kadane 1986, J. Am. Stat. Assoc. 81, 82),
 
-    -2 ln L = statistic + ln(1 + S s2/y^2),
+    -2 ln L = statistic + ln(1 + h) + (3/2 - 5/3 p) p^2/S,   h = S s2/y^2,   p = h/(1 + h),
 
-which counts where counts are few and s2 is not small beside them: docs/profile-likelihood.md.
+which tells where counts are few and s2 is not small beside them: docs/profile-likelihood.md.
 
 See the XSPEC manual, appendix "Statistics in XSPEC", for e = 0. What is solved for is d, d^2 + (2 S - a) d = S (y0 -
 S), which keeps its digits where model and data nearly agree: single precision will do at 1e8 counts.
@@ -64,7 +65,9 @@ def pgstat_per_bin(
         statistic = xp.where(s > 0, statistic, _without_counts(y0, s2, model_variance))
     held = xp.clip(y, FLOOR, None)
     if marginal:
-        return statistic + xp.log1p(s * s2 / held**2)
+        h = s * s2 / held**2
+        p = h / (1 + h)
+        return statistic + xp.log1p(h) + (1.5 - 5 / 3 * p) * p**2 / xp.clip(s, 1, None)
     if not (normalised and (model_variance > 0).any()):
         return statistic
     return statistic + xp.log((held + s2) / (held + background_variance))

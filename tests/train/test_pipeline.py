@@ -122,7 +122,7 @@ def test_another_configuration_cannot_take_over_a_run(tmp_path: Path) -> None:
     config = miniature("nicer-bhb-encoder", tmp_path)
     with pytest.raises(KeyboardInterrupt):
         train(config, tmp_path / "run", report=_stop_at("rate 1/2"))
-    config.write_text(config.read_text().replace("seed = ", "seed = 1"))
+    config.write_text(config.read_text().replace("seed = ", "seed = 1").replace("threads = 1", "threads = 2"))
     with pytest.raises(xspecnf.XspecnfError, match=r"another configuration .* differs in seed;"):
         train(config, tmp_path / "run", report=lambda _: None)
 
