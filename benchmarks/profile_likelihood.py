@@ -145,8 +145,8 @@ class Ranks:
         yield f"| rms difference of ln L | spectra | of Laplace | {' | '.join(NAMES)} |"
         yield f"| --- | ---: | ---: |{' --- |' * 5}"
         faint = self.between("counts", 0, FAINT)
-        for low, high in [*pairwise(DIFFERENCES), (0.0, np.inf)]:
-            yield faint.between("difference", low, high).lean_line(f"{low:g} - {high:g}")
+        groups = ((faint.between("difference", *ends), ends) for ends in [*pairwise(DIFFERENCES), (0.0, np.inf)])
+        yield from (group.lean_line(f"{low:g} - {high:g}") for group, (low, high) in groups if len(group.rows))
         yield ""
         yield f"p-values of the ranks, Kolmogorov-Smirnov, PGSTAT / marginal: {', '.join(self.p_values())}"
 
