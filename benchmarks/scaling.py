@@ -4,8 +4,9 @@ Two tables in Markdown. The first: `Model.sample`, each row in a process of its 
 sampling, observations in memory), CPU microseconds a sample, peak memory of the process. Cost is linear where the last
 column of times stands still. The second, with `--files PHA...`, which are taken again and again to make up the number:
 `Model.infer_many` in one process, held on one core and free to draw in a second thread, and on two others, their start
-included: wall seconds, whose ratios are the speed-up on an idle machine, CPU seconds of the process and of its workers,
-peak memory of the process and of the largest worker.
+included: wall seconds, CPU seconds of the process and of its workers, peak memory of the process and of the largest
+worker. What two processes gain over one core is printed below it, of each of `--rounds` and their median: a machine
+that others share changes its speed between one row and the next.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from functools import partial
 from itertools import cycle, islice
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import median
 from typing import TypeVar
 
 from population import Seconds, population, timed
@@ -45,6 +47,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--files", type=Path, nargs="*", default=[], help="PHA files for `infer_many`")
     parser.add_argument("--numbers", type=int, nargs="*", default=[100, 2160], help="of files")
+    parser.add_argument("--rounds", type=int, default=1, help="how often each number of files is done")
     options = parser.parse_args()
     sizes = [(n, 1) for n in options.spectra] + [(1, n) for n in options.samples if n > 1]
     if sizes:
@@ -57,8 +60,12 @@ def main() -> None:
         )
     if options.files:
         print("\n| files | processes | s | CPU s | of workers | peak MB | of a worker |\n|---|---|---|---|---|---|---|")
-        for number in options.numbers:
-            by_file(options.model, options.files, number)
+        gains = {n: [by_file(options.model, options.files, n) for _ in range(options.rounds)] for n in options.numbers}
+        for number, gain in gains.items():
+            each = ", ".join(f"{one:.2f}" for one in gain)
+            print(
+                f"\nSpeed-up of {PROCESSES} processes over one core, {number} files: {each}; median {median(gain):.2f}"
+            )
 
 
 def alone(work: Callable[[], Result]) -> tuple[Result, float]:
@@ -88,15 +95,18 @@ def sampled(name: str, spectra: int, samples: int, threads: int) -> Seconds:
     return timed(work)
 
 
-def by_file(name: str, files: Sequence[Path], number: int) -> None:
-    """Rows of the second table for a number of files."""
+def by_file(name: str, files: Sequence[Path], number: int) -> float:
+    """Rows of the second table for a number of files; returns the speed-up of several processes over one core."""
     paths = [str(path) for path in islice(cycle(files), number)]
-    for cores, work in (("1, on one core", partial(on_one_core, name, paths)), ("1", partial(inferred, name, paths))):
+    alone_took = []
+    for cores, work in (("1", partial(inferred, name, paths)), ("1, on one core", partial(on_one_core, name, paths))):
         here, peak = alone(work)
         print(f"| {number} | {cores} | {here.wall:.1f} | {here.cpu:.1f} | | {peak:.0f} | |", flush=True)
+        alone_took.append(here.wall)
     (there, workers, worker), peak = alone(partial(shared_out, name, paths))
     times = f"{there.wall:.1f} | {there.cpu:.1f} | {workers:.1f}"
     print(f"| {number} | {PROCESSES} | {times} | {peak:.0f} | {worker:.0f} |", flush=True)
+    return alone_took[-1] / there.wall
 
 
 def inferred(name: str, paths: Sequence[str], executor: Executor | None = None) -> Seconds:
