@@ -62,10 +62,8 @@ def main() -> None:
         print("\n| files | processes | s | CPU s | of workers | peak MB | of a worker |\n|---|---|---|---|---|---|---|")
         gains = {n: [by_file(options.model, options.files, n) for _ in range(options.rounds)] for n in options.numbers}
         for number, gain in gains.items():
-            each = ", ".join(f"{one:.2f}" for one in gain)
-            print(
-                f"\nSpeed-up of {PROCESSES} processes over one core, {number} files: {each}; median {median(gain):.2f}"
-            )
+            each = f"{', '.join(f'{one:.2f}' for one in gain)}; median {median(gain):.2f}"
+            print(f"\nSpeed-up of {PROCESSES} processes over one core, {number} files: {each}")
 
 
 def alone(work: Callable[[], Result]) -> tuple[Result, float]:
@@ -98,15 +96,16 @@ def sampled(name: str, spectra: int, samples: int, threads: int) -> Seconds:
 def by_file(name: str, files: Sequence[Path], number: int) -> float:
     """Rows of the second table for a number of files; returns the speed-up of several processes over one core."""
     paths = [str(path) for path in islice(cycle(files), number)]
-    alone_took = []
+    took = []
     for cores, work in (("1", partial(inferred, name, paths)), ("1, on one core", partial(on_one_core, name, paths))):
         here, peak = alone(work)
         print(f"| {number} | {cores} | {here.wall:.1f} | {here.cpu:.1f} | | {peak:.0f} | |", flush=True)
-        alone_took.append(here.wall)
+        took.append(here.wall)
     (there, workers, worker), peak = alone(partial(shared_out, name, paths))
     times = f"{there.wall:.1f} | {there.cpu:.1f} | {workers:.1f}"
     print(f"| {number} | {PROCESSES} | {times} | {peak:.0f} | {worker:.0f} |", flush=True)
-    return alone_took[-1] / there.wall
+    _, one_core = took
+    return one_core / there.wall
 
 
 def inferred(name: str, paths: Sequence[str], executor: Executor | None = None) -> Seconds:
