@@ -4,23 +4,26 @@ The network itself takes all its weights, masks and context terms anew for every
 terms are taken once, and dimension k costs the hidden units that it depends on.
 """
 
-from nflows.transforms.made import MADE, MaskedLinear
-from torch import Tensor, addmm, argsort, bincount
+from typing import Any
+
+from torch import Tensor, addmm, argsort, bincount, nn
 
 
 class GivenContext:
-    """`made` of D dimensions with L logits each, at `context` [B, C]. Hidden units are sorted by degree: those of
-    degree k or less are the ones that the logits of dimension k depend on, and depend on one another.
+    """An nflows.transforms.made.MADE of D dimensions with L logits each, at `context` [B, C].
+
+    Hidden units are sorted by degree: those of degree k or less are the ones that the logits of dimension k depend on,
+    and that depend on one another.
     """
 
-    def __init__(self, made: MADE, context: Tensor, dimensions: int) -> None:
+    def __init__(self, made: Any, context: Tensor, dimensions: int) -> None:
         degrees = made.initial_layer.degrees
         order = argsort(degrees, stable=True)
         self.activation = made.activation
         self.units = bincount(degrees, minlength=dimensions).cumsum(dim=0).tolist()
         self.initial = _masked(made.initial_layer)[order].T
         self.hidden = (made.initial_layer.bias + made.activation(made.context_layer(context)))[:, order]
-        self.blocks = []
+        self.blocks: list[tuple[Tensor, ...]] = []
         for block in made.blocks:
             first, second = block.linear_layers
             inner = (first.bias + block.context_layer(context))[:, order]
@@ -42,5 +45,5 @@ class GivenContext:
         return addmm(self.bias[k], hidden, self.output[k, :n])
 
 
-def _masked(linear: MaskedLinear) -> Tensor:
+def _masked(linear: nn.Linear) -> Tensor:
     return linear.weight * linear.get_buffer("mask")
