@@ -66,7 +66,7 @@ def pgstat_per_bin(
     held = xp.clip(y, FLOOR, None)
     if marginal:
         h = s * s2 / held**2
-        p = h / (1 + h)
+        p = 1 - 1 / (1 + h)  # of an infinite h too
         return statistic + xp.log1p(h) + (1.5 - 5 / 3 * p) * p**2 / xp.clip(s, 1, None)
     if not (normalised and (model_variance > 0).any()):
         return statistic
