@@ -115,7 +115,7 @@ def infer(
         "systematic": systematic,
         "reference_response": response is not None,
     }
-    if marginal:
+    if marginal:  # else left out: a table begun before there was the option goes on
         settings["marginal"] = True
     with reported(debug), executor(jobs, scheduler) as workers:
         from xspecnf import load_model
