@@ -30,10 +30,10 @@ from scipy.optimize import differential_evolution, minimize
 
 from xspecnf import load_model
 from xspecnf.bestfit import fit
+from xspecnf.likelihood import log_likelihood
 from xspecnf.model import Model
 from xspecnf.observation import Observation
 from xspecnf.parameters import BHB_PARAMETERS, from_unit, to_unit
-from xspecnf.statistics import log_likelihood
 from xspecnf.target import Target, preferred_norm
 
 Float64 = NDArray[np.float64]

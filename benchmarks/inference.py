@@ -26,11 +26,11 @@ import numpy as np
 import xspecnf
 from xspecnf import physics
 from xspecnf.features import features
+from xspecnf.likelihood import log_likelihood
 from xspecnf.model import Model
 from xspecnf.observation import Observation
 from xspecnf.posterior import Posterior
 from xspecnf.predictive import replicated
-from xspecnf.statistics import log_likelihood
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "maxi_j1820" / "1200120106.pha"
 LIBRARIES = "import numpy, onnxruntime, typer._adapters, astropy.io.fits"

@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 
 from xspecnf.features import features
 from xspecnf.importance import reweight
+from xspecnf.likelihood import fit_statistic, log_likelihood
 from xspecnf.model import Model
 from xspecnf.observation import Observation
 from xspecnf.parameters import from_unit
 from xspecnf.physics import expected_counts
 from xspecnf.sampling import draw
-from xspecnf.statistics import fit_statistic, log_likelihood
 from xspecnf_train.backend import TorchBackend
 from xspecnf_train.evaluate.calibration import LEVELS, coverage, rank, tarp_rank
 from xspecnf_train.evaluate.figures import CLAIMED

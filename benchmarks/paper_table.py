@@ -28,11 +28,11 @@ from numpy.typing import NDArray
 from xspecnf import load_model
 from xspecnf.bestfit import BestFit, fit
 from xspecnf.features import features
+from xspecnf.likelihood import fit_statistic
 from xspecnf.model import Model
 from xspecnf.observation import Observation
 from xspecnf.parameters import BHB_PARAMETERS, from_unit, to_unit
 from xspecnf.sampling import CALL_SAMPLES
-from xspecnf.statistics import fit_statistic
 from xspecnf_train.evaluate.figures import figures
 from xspecnf_train.evaluate.population import fresh_spectra, picked, total_counts
 from xspecnf_train.evaluate.workers import Judge, Judged, Sizes, Spectra, judge_all

@@ -25,10 +25,11 @@ from numpy.typing import NDArray
 
 from xspecnf import load_model
 from xspecnf.atomic import atomically
+from xspecnf.likelihood import log_likelihood
 from xspecnf.model import Model
 from xspecnf.observation import Observation
 from xspecnf.parameters import from_unit, to_unit
-from xspecnf.statistics import log_likelihood, pgstat
+from xspecnf.statistics import pgstat
 from xspecnf_train.evaluate.calibration import LEVELS, chance_deviation, coverage, ks_p, rank
 from xspecnf_train.evaluate.figures import CLAIMED, NAMES
 from xspecnf_train.evaluate.population import COUNT_EDGES, fresh_spectra, picked, total_counts

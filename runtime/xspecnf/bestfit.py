@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xspecnf.errors import InputError
+from xspecnf.likelihood import fit_statistic
 from xspecnf.observation import Observation
 from xspecnf.parameters import BHB_PARAMETERS, Parameter, from_unit, to_unit
 from xspecnf.peaks import ITERATIONS, STEPS, Place, climb
 from xspecnf.physics import expected_counts
-from xspecnf.statistics import fit_statistic
 from xspecnf.target import Points, Precision, Target, joined
 
 Float64 = NDArray[np.float64]

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xspecnf.diagnostics import Diagnostics, Fit
+from xspecnf.likelihood import fit_statistic
 from xspecnf.observation import Observation
 from xspecnf.parameters import Parameter, from_unit, to_unit
 from xspecnf.posterior import quantiles
 from xspecnf.predictive import PredictiveCheck, check_draws, predictive_check
-from xspecnf.statistics import fit_statistic
 from xspecnf.target import Target
 from xspecnf.verdict import Facts, judge
 

@@ -122,8 +122,8 @@ class Posterior:
                 f"{self.file}: the statistic of the samples is not known, nor the observation to compute it from; "
                 "infer again, in a batch with keep_observation=True"
             )
+        from xspecnf.likelihood import log_likelihood
         from xspecnf.physics import expected_counts
-        from xspecnf.statistics import log_likelihood
 
         obs = self.observation
         chunks = np.split(self.theta, range(STATISTIC_CHUNK, len(self.theta), STATISTIC_CHUNK))

@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 
 from xspecnf.arrays import like
 from xspecnf.importance import reweight
+from xspecnf.likelihood import fit_statistic, log_likelihood
 from xspecnf.observation import Observation
 from xspecnf.peaks import climb
-from xspecnf.statistics import fit_statistic, log_likelihood
 from xspecnf.target import Target
 
 Float64 = NDArray[np.float64]

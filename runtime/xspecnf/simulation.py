@@ -1,7 +1,7 @@
 """Simulate observations as files, as XSPEC's fakeit does: exact physics, a response's channels, Poisson counts.
 
 Unlike the training's simulator, which works on the network's bins, this one fills every detector channel, so that the
-file can be read by any program. What is drawn is what the likelihood assumes (:mod:`xspecnf.statistics`):
+file can be read by any program. What is drawn is what the likelihood assumes (:mod:`xspecnf.marginal`):
 
     counts_c ~ Poisson[ t (1 + e g_k) m_c + b_c ],   b_c = max(0, B_c + sigma_c g_c),   g standard normal
 

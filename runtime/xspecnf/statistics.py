@@ -11,25 +11,11 @@ bin, source and background together, is profiled out:
               = 2 [ y0 - S + S ln(S/y0) ],  y0 held above 1e-5                 s2 = 0 (Poisson)
     e > 0 adds ln[ (y + s2)/(y + (r sigma)^2) ]: the variance now depends on the model
 
-The marginal likelihood integrates over the expectation in place of taking the best one. About y, by Laplace's method to
-the second order (Tierney & Kadane 1986, J. Am. Stat. Assoc. 81, 82),
-
-    -2 ln L = statistic + ln(1 + h) + (3/2 - 5/3 p) p^2/S,   h = S s2/y^2,   p = h/(1 + h),
-
-which tells where counts are few and s2 is not small beside them: docs/profile-likelihood.md.
-
 See the XSPEC manual, appendix "Statistics in XSPEC", for e = 0. What is solved for is d, d^2 + (2 S - a) d = S (y0 -
 S), which keeps its digits where model and data nearly agree: single precision will do at 1e8 counts.
 """
 
-from typing import TYPE_CHECKING
-
-import numpy as np
-
-from xspecnf.arrays import Array, like, namespace
-
-if TYPE_CHECKING:
-    from xspecnf.observation import Observation
+from xspecnf.arrays import Array, namespace
 
 FLOOR = 1e-5  # counts: the least expectation of a Poisson bin, as in XSPEC
 TINY = 1e-30  # counts: keeps a logarithm finite where a Gaussian bin's expectation underflows
@@ -43,11 +29,10 @@ def pgstat_per_bin(
     exposure_ratio: float | Array = 1.0,
     systematic: float | Array = 0.0,
     normalised: bool = True,
-    marginal: bool = False,
 ) -> Array:
     """The statistic of each bin, -2 ln L up to a constant; all arguments broadcast against (..., bins), all counts.
 
-    normalised: with the logarithm that a systematic error adds. marginal: with that of the marginal likelihood instead.
+    normalised: with the logarithm that a systematic error adds.
     """
     xp = namespace(model_counts)
     number = xp.finfo((1.0 * model_counts).dtype)
@@ -56,24 +41,20 @@ def pgstat_per_bin(
     model_variance = (systematic * m) ** 2
     s2 = background_variance + model_variance
     y0 = m + exposure_ratio * background
-    d = _excess(s, y0, s2)
+    d = excess(s, y0, s2)
     least = float(number.eps)  # y/S that d = y - S can tell from 0
     y = xp.maximum(s + d, least * s + TINY)
     ratio = xp.clip(d / xp.clip(s, FLOOR, None), least - 1, None)
     statistic = 2 * (d - s * xp.log1p(ratio)) + s2 * (d / y) ** 2
     if not (s > 0).all():
         statistic = xp.where(s > 0, statistic, _without_counts(y0, s2, model_variance))
-    held = xp.clip(y, FLOOR, None)
-    if marginal:
-        h = s * s2 / held**2
-        p = 1 - 1 / (1 + h)  # of an infinite h too
-        return statistic + xp.log1p(h) + (1.5 - 5 / 3 * p) * p**2 / xp.clip(s, 1, None)
     if not (normalised and (model_variance > 0).any()):
         return statistic
+    held = xp.clip(y, FLOOR, None)
     return statistic + xp.log((held + s2) / (held + background_variance))
 
 
-def _excess(s: Array, y0: Array, s2: Array) -> Array:
+def excess(s: Array, y0: Array, s2: Array) -> Array:
     """y - S, for the expectation y that the counts and the background prefer, from a root that never cancels; without a
     Gaussian y is the model's, at least FLOOR.
     """
@@ -103,39 +84,12 @@ def pgstat(
     systematic: float | Array = 0.0,
     good: Array | None = None,
     normalised: bool = True,
-    marginal: bool = False,
 ) -> Array:
     """PGSTAT of each spectrum, summed over the bins (those that are `good`).
 
     counts, background, background_error: (bins,) or (..., bins); model_counts: (..., bins); all in counts, the
     background's in counts of its own exposure, `exposure_ratio` = t_s/t_b. systematic: fractional error of the model,
-    per bin or one. normalised, marginal: as for :func:`pgstat_per_bin`. Returns (...,).
+    per bin or one. normalised: as for :func:`pgstat_per_bin`. Returns (...,).
     """
-    bins = pgstat_per_bin(
-        counts, model_counts, background, background_error, exposure_ratio, systematic, normalised, marginal
-    )
+    bins = pgstat_per_bin(counts, model_counts, background, background_error, exposure_ratio, systematic, normalised)
     return bins.sum(axis=-1) if good is None else (bins * good).sum(axis=-1)
-
-
-def log_likelihood(model_counts: Array, obs: "Observation") -> Array:
-    """ln L, up to a constant, of an observation for model_counts (S, bins); (S,). Marginal if the observation is."""
-    return -0.5 * _of_observation(model_counts, obs, obs.counts, normalised=True, marginal=obs.marginal)
-
-
-def fit_statistic(model_counts: Array, obs: "Observation", counts: Array | None = None) -> Array:
-    """PGSTAT (...,) of model counts (..., bins), with the systematic error as variance but without the logarithm.
-
-    counts: (..., bins), in place of the observed ones. The logarithm belongs to the likelihood; in a measure of fit it
-    would add several per bin to a perfect fit of a bright source.
-    """
-    return _of_observation(model_counts, obs, obs.counts if counts is None else counts, normalised=False)
-
-
-def _of_observation(
-    model_counts: Array, obs: "Observation", counts: Array, normalised: bool, marginal: bool = False
-) -> Array:
-    """PGSTAT in the precision of the model counts."""
-    arrays = (counts, obs.background, obs.background_error, obs.systematic)
-    s, b, sigma, e = (like(values, model_counts) for values in arrays)
-    with np.errstate(over="ignore"):  # an error of 1e10 counts: its square's square is infinite, and divides
-        return pgstat(s, model_counts, b, sigma, systematic=e, good=obs.good, normalised=normalised, marginal=marginal)

@@ -25,10 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xspecnf.arrays import like
+from xspecnf.likelihood import log_likelihood
 from xspecnf.observation import Observation
 from xspecnf.parameters import Parameter, from_unit
 from xspecnf.probit import from_normal, log_normal, to_normal
-from xspecnf.statistics import log_likelihood
 
 Float64 = NDArray[np.float64]
 Floats = NDArray[np.floating[Any]]

@@ -10,9 +10,9 @@ import pytest
 from astropy.io import fits
 from typer.testing import Result
 
+from xspecnf.likelihood import fit_statistic
 from xspecnf.observation import read_observation
 from xspecnf.physics import expected_counts
-from xspecnf.statistics import fit_statistic
 
 Run = Callable[..., Result]
 MANDATORY = """

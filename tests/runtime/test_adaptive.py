@@ -12,6 +12,7 @@ import pytest
 
 from xspecnf.adaptive import PILOT, Refined, refine_draws
 from xspecnf.importance import effective, reweight, tempered
+from xspecnf.likelihood import log_likelihood
 from xspecnf.mcmc import LARGEST_RHAT
 from xspecnf.mixture import NU, StudentMixture, blend, fit
 from xspecnf.observation import Observation, read_observation
@@ -23,7 +24,6 @@ from xspecnf.posterior import quantiles
 from xspecnf.probit import from_normal, log_normal, to_normal
 from xspecnf.proposal import is_weak
 from xspecnf.sampling import Draws
-from xspecnf.statistics import log_likelihood
 from xspecnf.target import Target, preferred_norm
 
 LEVELS = np.array([0.16, 0.5, 0.84])

@@ -12,10 +12,10 @@ import pytest
 import xspecnf
 from xspecnf.bestfit import BestFit, Likelihood, fit
 from xspecnf.errors import InputError
+from xspecnf.likelihood import log_likelihood
 from xspecnf.observation import Observation
 from xspecnf.parameters import BHB_PARAMETERS, from_unit, to_unit
 from xspecnf.physics import expected_counts
-from xspecnf.statistics import log_likelihood
 
 from .conftest import TRUTH
 from .test_gold import load

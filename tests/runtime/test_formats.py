@@ -12,10 +12,10 @@ import pytest
 
 from xspecnf.errors import InputError, MissingExtraError
 from xspecnf.formats.json import record
+from xspecnf.likelihood import log_likelihood
 from xspecnf.model import load_model
 from xspecnf.observation import Observation
 from xspecnf.posterior import Posterior
-from xspecnf.statistics import log_likelihood
 
 ARVIZ = pytest.mark.filterwarnings("ignore:\\s*ArviZ is undergoing:FutureWarning")
 

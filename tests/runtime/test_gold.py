@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from xspecnf.importance import reweight
+from xspecnf.likelihood import fit_statistic, log_likelihood
 from xspecnf.observation import Observation, read_observation
 from xspecnf.parameters import from_unit, to_unit
 from xspecnf.physics import expected_counts
-from xspecnf.statistics import fit_statistic, log_likelihood
 
 
 def load(shared: Path, name: str) -> tuple[Observation, dict[str, np.ndarray]]:

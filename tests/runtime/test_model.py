@@ -15,12 +15,13 @@ from xspecnf.backends.onnx import OnnxBackend
 from xspecnf.bundle import load_bundle
 from xspecnf.errors import BundleError, InputError
 from xspecnf.goodness import goodness
+from xspecnf.likelihood import fit_statistic, log_likelihood
 from xspecnf.model import Model, load_model
 from xspecnf.observation import Observation
 from xspecnf.parameters import BHB_PARAMETERS, to_unit
 from xspecnf.pareto import smooth
 from xspecnf.sampling import Draws, draw, joined
-from xspecnf.statistics import fit_statistic, log_likelihood, pgstat
+from xspecnf.statistics import pgstat
 
 TRUTH = np.array([[0.6, 2.6, 0.03, 0.32, 1e4]])
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from xspecnf.likelihood import fit_statistic
 from xspecnf.model import load_model
 from xspecnf.observation import Observation
 from xspecnf.parameters import BHB_PARAMETERS, from_unit, to_unit
 from xspecnf.physics import expected_counts
 from xspecnf.predictive import check_draws, largest, poisson, predictive_check, replicated, residuals, tail_probability
-from xspecnf.statistics import fit_statistic
 from xspecnf.target import Target
 
 TRUTH = np.array([[0.6, 2.6, 0.03, 0.32, 1e4]])

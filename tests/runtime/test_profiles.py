@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from xspecnf.bestfit import BestFit, fit
+from xspecnf.likelihood import log_likelihood
 from xspecnf.observation import Observation
 from xspecnf.parameters import from_unit, to_unit
 from xspecnf.physics import expected_counts
 from xspecnf.profiles import Held, profile
-from xspecnf.statistics import log_likelihood
 
 from .test_gold import load
 

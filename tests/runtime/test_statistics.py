@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from xspecnf.likelihood import fit_statistic, log_likelihood
 from xspecnf.observation import Observation, read_observation
 from xspecnf.physics import expected_counts
-from xspecnf.statistics import FLOOR, fit_statistic, log_likelihood, pgstat, pgstat_per_bin
+from xspecnf.statistics import FLOOR, pgstat, pgstat_per_bin
 
 FloatArray = np.ndarray
 GOLDEN = (np.sqrt(5) - 1) / 2
@@ -73,31 +74,6 @@ def test_a_systematic_error_widens_the_gaussian(systematic: float) -> None:
     y = np.maximum(y, FLOOR)
     logarithm = np.log((y + variance) / (y + error**2))
     np.testing.assert_allclose(found - logarithm, profiled(counts, y0, variance), rtol=1e-6, atol=1e-6)
-
-
-@pytest.mark.parametrize("systematic", [0.0, 0.015, 0.2])
-def test_the_marginal_one_is_the_integral_over_the_background(systematic: float) -> None:
-    """Within what Laplace's method errs by, of third order, wherever zero is far below the expectation."""
-    counts, model, background, error = random_bins(1000, seed=3)
-    y0, deviation = model + background, np.hypot(error, systematic * model)
-    found = pgstat_per_bin(counts, model, background, error, systematic=systematic, marginal=True)
-    y = np.maximum(y0 + np.linspace(-9, 9, 4_001)[:, None] * deviation, 1e-300)
-    relative = counts * np.log(y / np.maximum(counts, 1)) - y + counts
-    normal = np.exp(-(((y - y0) / deviation) ** 2) / 2) * (9 / 2_000) / np.sqrt(2 * np.pi)
-    with np.errstate(divide="ignore"):
-        expected = -2 * np.log((np.exp(relative) * normal).sum(axis=0))
-    some = (counts > 0) & (y0 > 6 * deviation) & (expected < 50)
-    assert some.sum() > 100
-    assert (np.abs(found - expected)[some] < 1e-6 + 0.003 / counts[some]).all()
-
-
-def test_an_observation_says_which_likelihood_is_its_own(synthetic: Observation) -> None:
-    """They differ by what the background leaves open, and the measure of fit is PGSTAT for either."""
-    profile = replace(synthetic, background_error=np.sqrt(synthetic.counts) + 1)
-    marginal = replace(profile, marginal=True)
-    model_counts = synthetic.counts * np.array([[0.5], [1.0], [2.0]])
-    assert (log_likelihood(model_counts, marginal) < log_likelihood(model_counts, profile)).all()
-    np.testing.assert_array_equal(fit_statistic(model_counts, marginal), fit_statistic(model_counts, profile))
 
 
 def xspec(s: float, m: float, b: float, sigma: float, t_s: float, t_b: float) -> float:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from xspecnf.likelihood import log_likelihood
 from xspecnf.observation import read_observation
 from xspecnf.parameters import from_unit
 from xspecnf.physics import expected_counts
 from xspecnf.response import Response
-from xspecnf.statistics import log_likelihood
 from xspecnf_train.likelihood import Likelihood, physical
 from xspecnf_train.simulate import Batch, Simulator, SimulatorConfig
 

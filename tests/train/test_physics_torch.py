@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from xspecnf.likelihood import log_likelihood
 from xspecnf.observation import read_observation
 from xspecnf.parameters import from_unit
 from xspecnf.physics import MODEL_EDGES, expected_counts, photons
-from xspecnf.statistics import log_likelihood, pgstat
+from xspecnf.statistics import pgstat
 
 EDGES = np.geomspace(0.3, 10, 13)
 

@@ -1,6 +1,6 @@
 """The exact likelihood of simulated spectra on tensors: physics, response and statistic with gradients.
 
-The same as `xspecnf.statistics.log_likelihood` of each spectrum's observation, for one parameter set a spectrum.
+The same as `xspecnf.likelihood.log_likelihood` of each spectrum's observation, for one parameter set a spectrum.
 """
 
 from dataclasses import dataclass

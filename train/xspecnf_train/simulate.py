@@ -2,7 +2,7 @@
 
 A pool of noise-free spectra of unit norm is computed once from the exact physics. Each draw then chooses a spectrum,
 its norm, the exposure, the number of detectors, the effective area's shape, the background, the systematic error, bad
-bins and the Poisson counts. The draw follows the likelihood that the posterior is judged by (see xspecnf.statistics):
+bins and the Poisson counts. The draw follows the likelihood that the posterior is judged by (see xspecnf.marginal):
 the file's background B +- sigma is what the observer has, the true background scatters around it, and the systematic
 error is an independent factor for each bin.
 

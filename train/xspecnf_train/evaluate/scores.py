@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from xspecnf.bestfit import fit
 from xspecnf.errors import InputError
 from xspecnf.features import features
-from xspecnf.goodness import fit_statistic
 from xspecnf.importance import reweight
+from xspecnf.likelihood import fit_statistic, log_likelihood
 from xspecnf.model import Model
 from xspecnf.observation import Observation
 from xspecnf.parameters import BHB_PARAMETERS, from_unit, to_unit
 from xspecnf.posterior import Posterior, quantiles
 from xspecnf.sampling import draw
-from xspecnf.statistics import log_likelihood
 from xspecnf_train.evaluate.calibration import rank, tarp_rank
 
 Float64 = NDArray[np.float64]
