@@ -14,11 +14,12 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
+from xspecnf.bundle import WEIGHTS_FILE
 from xspecnf_export import export
 from xspecnf_train.checkpoint import Progress, save_checkpoint
 from xspecnf_train.config import TrainConfig
 from xspecnf_train.model import Networks
-from xspecnf_train.run import WEIGHTS, train
+from xspecnf_train.run import train
 
 KEPT = {"all": "", "decoder": ("decoder.", "flow.rate.", "encoder.mean", "encoder.scale")}
 
@@ -28,7 +29,7 @@ def start(config: Path, run: Path, kept: str, output: Path) -> None:
     settings = TrainConfig.load(config)
     torch.manual_seed(settings.seed)
     weights = Networks(settings).state_dict()
-    weights |= {name: value for name, value in load_file(run / WEIGHTS).items() if name.startswith(KEPT[kept])}
+    weights |= {name: value for name, value in load_file(run / WEIGHTS_FILE).items() if name.startswith(KEPT[kept])}
     output.mkdir(parents=True, exist_ok=True)
     progress = Progress(done=["rate", "decoder"])
     save_checkpoint(output / "checkpoint.safetensors", {f"networks.{n}": w for n, w in weights.items()}, progress)

@@ -19,6 +19,10 @@ def train(
     config: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The run's configuration, a TOML file.")],
     output: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run in it is taken up again.")],
     resume: Annotated[bool, typer.Option("--resume/--restart", help="Go on where the run stopped, or anew.")] = True,
+    start: Annotated[
+        str | None,
+        typer.Option(metavar="BUNDLE", help="Begin with a bundle's networks, a shipped name or a folder, for --real."),
+    ] = None,
     real: RealFolder = None,
     real_rmf: RealRmf = None,
     real_arfs: RealArfs = None,
@@ -26,19 +30,20 @@ def train(
 ) -> None:
     """Train a model from a configuration, in all its stages.
 
-    Hours; after an interruption the same command goes on. --real adds the stage on real spectra.
+    Hours; after an interruption the same command goes on. --real adds the stage on real spectra, which with --start is
+    all that is left to do.
 
     \b
     Examples:
       xspecnf train nicer-bhb.toml --output runs/nicer-bhb
-      xspecnf train nicer-bhb.toml --output runs/mine --real my-spectra
+      xspecnf train nicer-bhb.toml --output runs/mine --start nicer-bhb --real my-spectra
     """
     with reported(debug), needs_extra("train"), stages() as step:
         from xspecnf_train.real import RealFiles
         from xspecnf_train.run import train as run
 
         spectra = RealFiles(real, real_rmf, real_arfs) if real else None
-        run(config, output, resume=resume, real=spectra, report=partial(typer.echo, err=True), step=step)
+        run(config, output, resume, spectra, report=partial(typer.echo, err=True), step=step, start=start)
 
 
 def export(

@@ -13,7 +13,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from xspecnf.bundle import MANIFEST_FILE, NOVELTY_FILE, RESPONSE_FILE, SCHEMA, load_bundle
+from xspecnf.bundle import MANIFEST_FILE, NOVELTY_FILE, RESPONSE_FILE, SCHEMA, WEIGHTS_FILE, load_bundle
 from xspecnf.errors import BundleError, InputError
 from xspecnf.features import FEATURES
 from xspecnf.lock import lock
@@ -83,7 +83,7 @@ def _scratch(bundle: Path) -> Iterator[Path]:
 
 def load_networks(run: Path, config: TrainConfig) -> Networks:
     """The trained networks of a run. Raises InputError when its weights are missing or belong to other networks."""
-    path = run / "weights.safetensors"
+    path = run / WEIGHTS_FILE
     networks = Networks(config)
     try:
         networks.load_state_dict(load_file(path))
@@ -125,6 +125,7 @@ def _write(folder: Path, run: Path, config: TrainConfig, networks: Networks, nam
         "coreml": write_packages(networks, folder, ABOUT | {"version": config.version}) if coreml else {},
     }
     shutil.copyfile(run / RESPONSE_FILE, folder / RESPONSE_FILE)
+    shutil.copyfile(run / WEIGHTS_FILE, folder / WEIGHTS_FILE)
     novelty = learn_novelty(folder / "encoder.onnx", config.simulator, response, config.seed)
     novelty.save(folder / NOVELTY_FILE)
     (folder / "README.md").write_text(model_card(manifest), encoding="utf-8")

@@ -31,6 +31,7 @@ DEFAULT_BUNDLE = "nicer-bhb"
 GRAPHS = ("encoder", "flow", "decoder")
 RESPONSE_FILE = "response.npz"
 NOVELTY_FILE = "novelty.npz"
+WEIGHTS_FILE = "weights.safetensors"
 MANIFEST_FILE = "manifest.json"
 PACKAGE = ".mlpackage"
 SHIPPED = "xspecnf_models"
@@ -111,6 +112,22 @@ class Bundle:
                 _checked(self.path / name, digest)
         return self.path / f"{graph}{PACKAGE}"
 
+    def weights(self) -> Path:
+        """The networks' weights before they became graphs, from which training goes on; checked now, as few need them.
+
+        Raises:
+            BundleError: there are none, or the file is damaged.
+        """
+        path = self.path / WEIGHTS_FILE
+        if WEIGHTS_FILE not in self.files:
+            raise BundleError(f"{path}: was not exported; export the run again with this xspecnf")
+        if not path.exists():
+            raise BundleError(
+                f"{path}: is not here, since installed bundles come without; take the bundle's folder of the repository"
+            )
+        _checked(path, self.files[WEIGHTS_FILE])
+        return path
+
     @cached_property
     def reference_response(self) -> Response:
         """The instrument's response on the grid, for spectra that come without one. Read when first asked for.
@@ -138,7 +155,7 @@ _UPDATE = "install the version of xspecnf that the bundle was exported with, or 
 def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> Bundle:
     """Load a shipped bundle by name or any bundle by the path of its folder, and check every file's sha256.
 
-    Packages for CoreML are checked by :meth:`Bundle.package`.
+    Packages for CoreML are checked by :meth:`Bundle.package`, weights by :meth:`Bundle.weights`.
 
     Raises:
         BundleError: there is no such bundle, or it is damaged, incomplete, of an unknown schema or not to be trusted.
@@ -147,7 +164,7 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> Bundle:
     bundle = _from_manifest(folder, _read_manifest(folder))
     # What ships came with this program: whoever could alter its graphs could alter the program too.
     strangers = set() if folder in shipped_bundles().values() else {f"{graph}.onnx" for graph in GRAPHS}
-    loaded = (item for item in bundle.files.items() if PACKAGE not in item[0])
+    loaded = (item for item in bundle.files.items() if PACKAGE not in item[0] and item[0] != WEIGHTS_FILE)
     for name, digest in loaded:
         content = _checked(folder / name, digest)
         if name in strangers:

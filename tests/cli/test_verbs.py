@@ -49,11 +49,11 @@ def test_verify_finds_a_changed_byte(run: Run, tiny_bundle: Path, tmp_path: Path
 
 
 def test_train_learns_of_the_real_spectra(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Folder, RMF and ARFs arrive together; the trainer itself, which needs torch, is not run."""
+    """Folder, RMF and ARFs arrive together, and the bundle to begin with; the trainer itself is not run."""
     calls: list[tuple[object, ...]] = []
 
-    def train(config: Path, output: Path, resume: bool, real: object, report: object, step: object) -> None:
-        calls.append((config, output, resume, real))
+    def train(config: Path, output: Path, resume: bool, real: object, start: object, **_: object) -> None:
+        calls.append((config, output, resume, real, start))
 
     monkeypatch.setitem(sys.modules, "xspecnf_train.real", SimpleNamespace(RealFiles=lambda *files: files))
     monkeypatch.setitem(sys.modules, "xspecnf_train.run", SimpleNamespace(train=train))
@@ -64,10 +64,11 @@ def test_train_learns_of_the_real_spectra(run: Run, tmp_path: Path, monkeypatch:
     arfs.mkdir()
     call = ("train", config, "--output", tmp_path / "run")
     assert run(*call).exit_code == 0
-    assert run(*call, "--real", spectra, "--real-rmf", rmf, "--real-arfs", arfs, "--restart").exit_code == 0
+    real = ("--real", spectra, "--real-rmf", rmf, "--real-arfs", arfs)
+    assert run(*call, *real, "--restart", "--start", "nicer-bhb").exit_code == 0
     assert calls == [
-        (config, tmp_path / "run", True, None),
-        (config, tmp_path / "run", False, (spectra, rmf, arfs)),
+        (config, tmp_path / "run", True, None, None),
+        (config, tmp_path / "run", False, (spectra, rmf, arfs), "nicer-bhb"),
     ]
     assert run(*call, "--real", tmp_path / "nowhere").exit_code == 2
 

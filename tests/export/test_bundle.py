@@ -53,6 +53,16 @@ def test_the_reference_of_contexts_is_the_encoders_own(bundle: Path) -> None:
     assert novelty.sample.std() == pytest.approx(1, abs=0.1)
 
 
+def test_weights_are_checked_when_they_are_asked_for(run: Path, bundle: Path, tmp_path: Path) -> None:
+    assert load_bundle(bundle).weights().read_bytes() == (run / "weights.safetensors").read_bytes()
+    shutil.copytree(bundle, tmp_path / "copy")
+    with (tmp_path / "copy" / "weights.safetensors").open("ab") as file:
+        file.write(b"more")
+    damaged = load_bundle(tmp_path / "copy")
+    with pytest.raises(BundleError, match="altered or cut off"):
+        damaged.weights()
+
+
 def test_model_card_shows_the_figures(bundle: Path) -> None:
     card = (bundle / "README.md").read_text()
     assert "- coverage:\n  - 1e3-1e4: 0.68" in card

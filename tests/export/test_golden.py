@@ -9,12 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from xspecnf import load_model
 from xspecnf.bundle import load_bundle
 from xspecnf.errors import BundleError
 from xspecnf.golden import GOLDEN, LIMITS, check_golden
 from xspecnf.verification import verify_graphs
+from xspecnf_train.config import TrainConfig
+from xspecnf_train.model import Networks
+
+CONFIGS = Path(__file__).parents[2] / "train" / "xspecnf_train" / "configs"
 
 
 def rewritten(bundle: Path, copy: Path, graph: str, **arrays: np.ndarray) -> Path:
@@ -33,6 +39,24 @@ def test_the_graphs_reproduce_them(bundle: Path) -> None:
     assert set(found) == set(LIMITS)
     assert max(found.values()) < 1e-3
     assert all((bundle / name).stat().st_size < 200_000 for name in GOLDEN.values())
+
+
+def test_the_shipped_weights_are_those_of_the_shipped_graphs() -> None:
+    """In float64, within what rounding the graphs' products of matrices leaves."""
+    shipped = load_bundle("nicer-bhb")
+    networks = Networks(TrainConfig.load(CONFIGS / "nicer-bhb.toml"))
+    networks.load_state_dict(load_file(shipped.weights()))
+    networks.double().eval().requires_grad_(False)
+    encoder, flow, decoder = (np.load(shipped.path / GOLDEN[graph]) for graph in ("encoder", "flow", "decoder"))
+    noise = torch.from_numpy(flow["noise"]).double()
+    context = torch.from_numpy(flow["context"]).double().repeat_interleave(noise.shape[1], dim=0)
+    theta, log_prob = networks.flow.sample(noise.flatten(0, 1), context)
+    np.testing.assert_allclose(theta.view(noise.shape), flow["theta"], atol=1e-6)
+    np.testing.assert_allclose(log_prob.view(noise.shape[:2]), flow["log_prob"], atol=1e-4)
+    context = networks.encoder(torch.from_numpy(encoder["spectrum"]).double())
+    np.testing.assert_allclose(context, encoder["context"], atol=1e-6)
+    spectrum = networks.decoder(torch.from_numpy(decoder["theta"]).double())
+    np.testing.assert_allclose(spectrum, decoder["spectrum"], atol=1e-6)
 
 
 @pytest.mark.parametrize("wrong", [0.1, np.nan])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from xspecnf.bundle import GRAPHS, find_bundle, load_bundle, shipped_bundles
+from xspecnf.bundle import GRAPHS, WEIGHTS_FILE, find_bundle, load_bundle, shipped_bundles
 from xspecnf.errors import BundleError
 from xspecnf.grid import NICER
 from xspecnf.parameters import BHB_PARAMETERS
@@ -98,6 +98,14 @@ def test_an_unknown_name_says_what_there_is(tmp_path: Path) -> None:
         find_bundle(tmp_path)
 
 
+def test_a_bundle_without_weights_says_so(tiny_bundle: Path, copy: Path) -> None:
+    with pytest.raises(BundleError, match=r"weights\.safetensors: was not exported"):
+        load_bundle(tiny_bundle).weights()
+    edit(copy, lambda manifest: manifest["files"].update({WEIGHTS_FILE: "0" * 64}))
+    with pytest.raises(BundleError, match=r"weights\.safetensors: is not here, since installed bundles come without"):
+        load_bundle(copy).weights()
+
+
 def test_shipped_bundles_are_sound() -> None:
     for name in shipped_bundles():
         bundle = load_bundle(name)
@@ -106,6 +114,6 @@ def test_shipped_bundles_are_sound() -> None:
 
 
 def test_shipped_bundles_leave_the_wheel_below_25_megabytes() -> None:
-    """Packages for CoreML included, before they are packed; what else ships takes three."""
+    """Packages for CoreML included, weights for training not, before they are packed; what else ships takes three."""
     files = (path for folder in shipped_bundles().values() for path in folder.rglob("*") if path.is_file())
-    assert 0 < sum(path.stat().st_size for path in files) < 22e6
+    assert 0 < sum(path.stat().st_size for path in files if path.name != WEIGHTS_FILE) < 22e6

@@ -8,6 +8,7 @@ import pytest
 from safetensors.torch import load_file
 
 import xspecnf
+from xspecnf.bundle import load_bundle
 from xspecnf_export import export
 from xspecnf_train.evaluate import Sizes, evaluate
 from xspecnf_train.real import RealFiles
@@ -18,22 +19,14 @@ CONFIGS = ROOT / "train" / "xspecnf_train" / "configs"
 EXAMPLES = ROOT / "examples" / "maxi_j1820"
 
 
-SMALL = {
-    "threads": 1,
-    "pool": 1500,
-    "epochs": 2,
-    "steps": 2,
-    "batch": 16,
-    "labels": 8,
-    "transforms": 2,
-    "hidden_features": 16,
-}
+SHORT = {"threads": 1, "pool": 1500, "epochs": 2, "steps": 2, "batch": 16, "labels": 8}
+SMALL = SHORT | {"transforms": 2, "hidden_features": 16}
 
 
-def miniature(name: str, folder: Path) -> Path:
+def miniature(name: str, folder: Path, settings: dict[str, int] = SMALL) -> Path:
     """A committed configuration with its own networks' kinds, cut down to seconds."""
     text = (CONFIGS / f"{name}.toml").read_text().replace("../../../examples", str(ROOT / "examples"))
-    for key, value in SMALL.items():
+    for key, value in settings.items():
         text = re.sub(rf"(?m)^{key} = \d+", f"{key} = {value}", text)
     text = re.sub(r"(?m)^restarts = .*", "", text)  # they lie beyond the few epochs that are left
     path = folder / f"{name}.toml"
@@ -141,6 +134,34 @@ def test_stage_three_is_added_to_a_finished_run_and_then_fixed(tmp_path: Path) -
     config.write_text(config.read_text().replace('label = "fit"', 'label = "posterior"'))
     with pytest.raises(xspecnf.XspecnfError, match=r"another configuration .* differs in real_stage;"):
         train(config, run, real=RealFiles(EXAMPLES), report=lambda _: None)
+
+
+def test_stage_three_begins_with_the_shipped_bundle(tmp_path: Path) -> None:
+    """Without its instrument's files, whose response is the bundle's."""
+    config, run = miniature("nicer-bhb", tmp_path, SHORT), tmp_path / "run"
+    config.write_text(config.read_text().replace(str(ROOT), "/nowhere"))
+    train(config, run, report=lambda _: None, start="nicer-bhb")
+    shipped, begun = load_file(load_bundle("nicer-bhb").weights()), load_file(run / "weights.safetensors")
+    assert all((shipped[name] == begun[name]).all() for name in shipped)
+    reports: list[str] = []
+    train(config, run, real=RealFiles(EXAMPLES), report=reports.append, start="nicer-bhb")
+    assert [report.split()[:2] for report in reports if "/2 " in report] == [["real", f"{k}/2"] for k in range(3)]
+    provenance = json.loads((run / "provenance.json").read_text())
+    assert provenance["start"] == f"nicer-bhb {load_bundle('nicer-bhb').version}"
+    assert provenance["stages"] == ["rate", "decoder", "flow", "joint", "polish", "real"]
+    assert provenance["simulated_spectra_seen"] > load_bundle("nicer-bhb").provenance["simulated_spectra_seen"]
+
+
+def test_a_bundle_of_other_networks_is_no_start(tmp_path: Path) -> None:
+    with pytest.raises(xspecnf.XspecnfError, match="its encoder is not the configuration's"):
+        train(miniature("paper", tmp_path), tmp_path / "run", report=lambda _: None, start="nicer-bhb")
+
+
+def test_a_run_that_is_under_way_does_not_begin_again(tmp_path: Path) -> None:
+    config = miniature("nicer-bhb-encoder", tmp_path)
+    train(config, tmp_path / "run", report=lambda _: None)
+    with pytest.raises(xspecnf.XspecnfError, match=r"run that did not begin with nicer-bhb"):
+        train(config, tmp_path / "run", report=lambda _: None, start="nicer-bhb")
 
 
 def test_polishing_is_added_to_a_finished_run_and_then_fixed(tmp_path: Path) -> None:

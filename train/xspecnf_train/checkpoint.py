@@ -28,7 +28,8 @@ class Progress:
     """Where a run stands: the stages done, the current one's finished epochs, its best validation loss and the epochs
     since, and the curve.
 
-    learning_rate is the plateau schedule's; seconds and spectra count over all stages.
+    learning_rate is the plateau schedule's; seconds and spectra count over all stages. origin: the bundle that it began
+    with, if any.
     """
 
     done: list[str] = field(default_factory=list)
@@ -40,6 +41,7 @@ class Progress:
     seconds: float = 0.0
     spectra: int = 0
     curve: list[dict[str, Any]] = field(default_factory=list)
+    origin: str = ""
 
     @property
     def begun(self) -> list[str]:

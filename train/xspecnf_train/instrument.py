@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 
 from xspecnf.atomic import write_atomically
-from xspecnf.bundle import RESPONSE_FILE
+from xspecnf.bundle import RESPONSE_FILE, Bundle
 from xspecnf.errors import InputError
 from xspecnf.grid import NICER, FloatArray, Grid
 from xspecnf.ogip import Rmf, read_rmf, read_spectrum
@@ -95,6 +95,13 @@ class Instrument:
         about = json.loads(path.read_text())
         response = Response.load(run / RESPONSE_FILE, Grid.from_dict(about["grid"]))
         return cls(response, tuple(about["background_shape"]))
+
+    @classmethod
+    def of_bundle(cls, bundle: Bundle) -> Self:
+        """What a bundle was trained with. Raises BundleError for a response that is damaged."""
+        simulator = bundle.provenance.get("configuration", {}).get("simulator", {})
+        response = Response.load(bundle.path / RESPONSE_FILE, bundle.grid)
+        return cls(response, tuple(simulator.get("background_shape", ())))
 
     def simulated_by(self, config: SimulatorConfig) -> SimulatorConfig:
         """The simulator's settings with this background."""

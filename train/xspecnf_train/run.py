@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from xspecnf.atomic import write_atomically
-from xspecnf.bundle import RESPONSE_FILE
+from xspecnf.bundle import RESPONSE_FILE, WEIGHTS_FILE, Bundle, load_bundle
 from xspecnf.errors import InputError
 from xspecnf.response import Response
 from xspecnf_train.backend import TorchBackend
@@ -35,18 +35,14 @@ from xspecnf_train.losses import decoder_loss, joint_loss
 from xspecnf_train.model import FrozenGuard, Networks
 from xspecnf_train.real import RealFiles, RealSet, hold_out, real_task
 from xspecnf_train.simulate import Batch, Simulator
+from xspecnf_train.start import begin_with_bundle, begin_with_run, origin
 from xspecnf_train.steps import Step, unwatched
-
-WEIGHTS = "weights.safetensors"
 
 START = "start"
 """Folder within a run of the run that it begins with."""
 
 ADDED = ("polish", "real")
 """Stages that a configuration may give to a run that has finished without them."""
-
-SHARED = ("encoder.", "decoder.", "flow.rate.")
-"""What a run takes from the one that it begins with."""
 
 
 def train(
@@ -56,20 +52,23 @@ def train(
     real: RealFiles | None = None,
     report: Callable[[str], None] = print,
     step: Step = unwatched,
+    start: str | Path | None = None,
 ) -> Path:
     """Run the stages of the TOML `config` into the folder `output`, going on from its checkpoint if there is one and
     `resume`.
 
     real: the spectra of stage three; without them that stage is left out, and the provenance says so. report and
-    step are told how far the run is, in words and in steps of each stage. Returns `output`.
-    Raises InputError for a configuration, folder or spectra that cannot be used and TrainingFailed when the loss is no
-    number any more.
+    step are told how far the run is, in words and in steps of each stage. start: a bundle, by name or folder, that a
+    new run begins with: its networks, its instrument, and all its stages but the third done. Returns `output`.
+    Raises InputError for a configuration, folder or spectra that cannot be used, BundleError for a bundle that cannot
+    be begun with and TrainingFailed when the loss is no number any more.
     """
     settings = TrainConfig.load(config)
     if real and not settings.real_stage:
         raise InputError(f"{config}: has no table [real_stage]; add it (see nicer-bhb.toml), or leave --real out")
+    bundle = load_bundle(start) if start else None
     _prepare(output, config, settings, resume)
-    instrument = _instrument(settings, config, output)
+    instrument = _instrument(settings, config, output, bundle)
     response = instrument.response
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
@@ -78,9 +77,17 @@ def train(
     simulator = Simulator(instrument.simulated_by(settings.simulator), response, settings.seed)
     _centre(networks, simulator, np.random.default_rng(settings.seed))
     trainer = Trainer(networks, output, settings.seed, report, step)
-    if settings.start and not trainer.progress.stage:
-        start = train(config.parent / settings.start, output / START, resume, report=report, step=step)
-        _begin_with(networks, trainer, start)
+    if not any(trainer.progress.begun):
+        if bundle:
+            begin_with_bundle(networks, trainer, settings, bundle)
+        elif settings.start:
+            before = train(config.parent / settings.start, output / START, resume, report=report, step=step)
+            begin_with_run(networks, trainer, before)
+    elif bundle and trainer.progress.origin != origin(bundle):
+        raise InputError(
+            f"{output}: holds a run that did not begin with {origin(bundle)}; choose another folder, or start over "
+            "with --restart"
+        )
     trainer.run(_rate_task(networks, simulator), settings.rate_stage)
     trainer.run(_decoder_task(networks, simulator), settings.decoder_stage)
     frozen = FrozenGuard.freeze(decoder=networks.decoder, rate=networks.flow.rate)
@@ -109,17 +116,6 @@ def _centre(networks: Networks, simulator: Simulator, rng: np.random.Generator) 
     nn.init.constant_(networks.flow.rate[-1].bias, float(totals.mean()))  # type: ignore[arg-type]
     u, log_rate = simulator.draw_spectra(8192, rng)
     networks.decoder.centre(torch.from_numpy(u).float(), torch.from_numpy(log_rate).float())
-
-
-def _begin_with(networks: Networks, trainer: Trainer, run: Path) -> None:
-    """Take encoder, decoder and rate network from a finished `run`. Raises InputError when they are of other sizes."""
-    weights = {name: w for name, w in load_file(run / WEIGHTS).items() if name.startswith(SHARED)}
-    try:
-        networks.load_state_dict(networks.state_dict() | weights)
-    except RuntimeError as error:
-        raise InputError(f"{run}: its encoder, decoder and rate network are of other sizes ({error})") from error
-    before = load_checkpoint(run / CHECKPOINT)[1]
-    trainer.progress = Progress(done=["rate", "decoder"], seconds=before.seconds, spectra=before.spectra)
 
 
 def _rate_task(networks: Networks, simulator: Simulator) -> Task:
@@ -212,11 +208,12 @@ def _changed(before: TrainConfig, now: TrainConfig, progress: Progress) -> list[
     return sorted(name for name in fixed if getattr(before, name) != getattr(now, name))
 
 
-def _instrument(settings: TrainConfig, config: Path, output: Path) -> Instrument:
-    """The run's own copy, else made from the configuration's files."""
+def _instrument(settings: TrainConfig, config: Path, output: Path, bundle: Bundle | None) -> Instrument:
+    """The run's own copy, else the bundle's, else made from the configuration's files."""
     if not (output / RESPONSE_FILE).exists():
         try:
-            Instrument.read(settings.instrument, config.parent).save(output)
+            found = Instrument.of_bundle(bundle) if bundle else Instrument.read(settings.instrument, config.parent)
+            found.save(output)
         except InputError as error:
             raise InputError(f"{config}: {error}") from error
     return Instrument.load(output)
@@ -226,11 +223,12 @@ def _finish(output: Path, networks: Networks, trainer: Trainer, settings: TrainC
     """Write the final weights, the learning curve and the provenance."""
     progress = trainer.progress
     weights = {key: value.contiguous() for key, value in networks.state_dict().items()}
-    write_atomically(output / WEIGHTS, save(weights))
+    write_atomically(output / WEIGHTS_FILE, save(weights))
     write_atomically(output / "curve.json", json.dumps(progress.curve, indent=1).encode())
     provenance = {
         "commit": _commit(),
         "seed": settings.seed,
+        "start": progress.origin or None,
         "stages": progress.done,
         "real_spectra": real.folder.name if real and "real" in progress.done else None,
         "simulated_spectra_seen": progress.spectra,

@@ -1,0 +1,60 @@
+"""What a run begins with in place of random weights: what the run of another configuration learnt, or a bundle."""
+
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from xspecnf.bundle import WEIGHTS_FILE, Bundle
+from xspecnf.errors import BundleError, InputError
+from xspecnf_train.checkpoint import CHECKPOINT, Progress, load_checkpoint
+from xspecnf_train.config import TrainConfig
+from xspecnf_train.loop import Trainer
+from xspecnf_train.model import Networks
+from xspecnf_train.tables import build
+
+SHARED = ("encoder.", "decoder.", "flow.rate.")
+"""What a run takes from another run."""
+
+
+def begin_with_run(networks: Networks, trainer: Trainer, run: Path) -> None:
+    """Take encoder, decoder and rate network from a finished `run`. Raises InputError when they are of other sizes."""
+    weights = {name: w for name, w in load_file(run / WEIGHTS_FILE).items() if name.startswith(SHARED)}
+    try:
+        networks.load_state_dict(networks.state_dict() | weights)
+    except RuntimeError as error:
+        raise InputError(f"{run}: its encoder, decoder and rate network are of other sizes ({error})") from error
+    before = load_checkpoint(run / CHECKPOINT)[1]
+    trainer.progress = Progress(done=["rate", "decoder"], seconds=before.seconds, spectra=before.spectra)
+
+
+def begin_with_bundle(networks: Networks, trainer: Trainer, settings: TrainConfig, bundle: Bundle) -> None:
+    """Take all networks from a bundle; of its stages only the one on real spectra may be gone through again.
+
+    Raises InputError for networks other than the configuration's, BundleError for weights that are missing or damaged.
+    """
+    made = bundle.provenance.get("configuration", {})
+    for part in ("encoder", "flow", "decoder"):
+        ours = getattr(settings, part)
+        if build(type(ours), f"{bundle.path}: {part}", made.get(part, {})) != ours:
+            raise InputError(
+                f"{bundle.path}: its {part} is not the configuration's; take the configuration that it was trained with"
+            )
+    weights = bundle.weights()
+    try:
+        networks.load_state_dict(load_file(weights))
+    except (SafetensorError, RuntimeError) as error:
+        raise BundleError(f"{weights}: not the weights of these networks ({error}); export it again") from error
+    past = bundle.provenance
+    trainer.progress = Progress(
+        done=[stage for stage in past.get("stages", []) if stage != "real"],
+        seconds=3600 * past.get("training_hours", 0),
+        spectra=past.get("simulated_spectra_seen", 0),
+        origin=origin(bundle),
+    )
+    trainer.save({})
+
+
+def origin(bundle: Bundle) -> str:
+    """What a run remembers of the bundle that it began with."""
+    return f"{bundle.name} {bundle.version}"
