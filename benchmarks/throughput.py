@@ -122,13 +122,19 @@ def operations(graph: Path) -> int:
 def nflows(run: Path, model: Model, observations: list[Observation]) -> None:
     """The same weights by nflows' own inverse in torch, for one spectrum."""
     import torch
+    from nflows.transforms.autoregressive import MaskedPiecewiseRationalQuadraticAutoregressiveTransform
 
     from xspecnf_export.bundle import load_networks
     from xspecnf_train.backend import TorchBackend
     from xspecnf_train.config import TrainConfig
+    from xspecnf_train.flow import SplineTransform
 
     torch.set_num_threads(1)
-    backend = TorchBackend(load_networks(run, TrainConfig.load(run / "config.toml")))
+    networks = load_networks(run, TrainConfig.load(run / "config.toml"))
+    for module in networks.modules():
+        if isinstance(module, SplineTransform):  # nflows' class with a faster inverse
+            module.__class__ = MaskedPiecewiseRationalQuadraticAutoregressiveTransform
+    backend = TorchBackend(networks)
     context = model.backend.encode(stacked_features(observations[:1]))
     drawn = noise(1, NFLOWS_SAMPLES)
     difference = np.abs(backend.sample(context, drawn)[0] - model.backend.sample(context, drawn)[0]).max()
