@@ -139,7 +139,9 @@ def test_stage_three_is_added_to_a_finished_run_and_then_fixed(tmp_path: Path) -
 def test_stage_three_begins_with_the_shipped_bundle(tmp_path: Path) -> None:
     """Without its instrument's files, whose response is the bundle's."""
     config, run = miniature("nicer-bhb", tmp_path, SHORT), tmp_path / "run"
-    config.write_text(config.read_text().replace(str(ROOT), "/nowhere"))
+    text = config.read_text().replace(str(ROOT), "/nowhere")
+    (whole,) = re.findall(r"\[polish_stage\][^\[]*", (CONFIGS / "nicer-bhb.toml").read_text())
+    config.write_text(re.sub(r"\[polish_stage\][^\[]*", whole, text))
     train(config, run, report=lambda _: None, start="nicer-bhb")
     shipped, begun = load_file(load_bundle("nicer-bhb").weights()), load_file(run / "weights.safetensors")
     assert all((shipped[name] == begun[name]).all() for name in shipped)
@@ -150,6 +152,13 @@ def test_stage_three_begins_with_the_shipped_bundle(tmp_path: Path) -> None:
     assert provenance["start"] == f"nicer-bhb {load_bundle('nicer-bhb').version}"
     assert provenance["stages"] == ["rate", "decoder", "flow", "joint", "polish", "real"]
     assert provenance["simulated_spectra_seen"] > load_bundle("nicer-bhb").provenance["simulated_spectra_seen"]
+
+
+def test_another_polish_is_gone_through_again(tmp_path: Path) -> None:
+    config = miniature("nicer-bhb", tmp_path, SHORT)
+    reports: list[str] = []
+    train(config, tmp_path / "run", report=reports.append, start="nicer-bhb")
+    assert [report.split()[:2] for report in reports if "/2 " in report] == [["polish", f"{k}/2"] for k in range(3)]
 
 
 def test_a_bundle_of_other_networks_is_no_start(tmp_path: Path) -> None:

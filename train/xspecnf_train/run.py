@@ -59,7 +59,7 @@ def train(
 
     real: the spectra of stage three; without them that stage is left out, and the provenance says so. report and
     step are told how far the run is, in words and in steps of each stage. start: a bundle, by name or folder, that a
-    new run begins with: its networks, its instrument, and all its stages but the third done. Returns `output`.
+    new run begins with, see :func:`begin_with_bundle`; its instrument too. Returns `output`.
     Raises InputError for a configuration, folder or spectra that cannot be used, BundleError for a bundle that cannot
     be begun with and TrainingFailed when the loss is no number any more.
     """

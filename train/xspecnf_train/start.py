@@ -1,6 +1,8 @@
 """What a run begins with in place of random weights: what the run of another configuration learnt, or a bundle."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -29,17 +31,18 @@ def begin_with_run(networks: Networks, trainer: Trainer, run: Path) -> None:
 
 
 def begin_with_bundle(networks: Networks, trainer: Trainer, settings: TrainConfig, bundle: Bundle) -> None:
-    """Take all networks from a bundle; of its stages only the one on real spectra may be gone through again.
+    """Take all networks from a bundle; what is left to do is the stage on real spectra, and polishing where the
+    configuration has another than the bundle had.
 
     Raises InputError for networks other than the configuration's, BundleError for weights that are missing or damaged.
     """
     made = bundle.provenance.get("configuration", {})
     for part in ("encoder", "flow", "decoder"):
-        ours = getattr(settings, part)
-        if build(type(ours), f"{bundle.path}: {part}", made.get(part, {})) != ours:
+        if not _same(settings, made, part):
             raise InputError(
                 f"{bundle.path}: its {part} is not the configuration's; take the configuration that it was trained with"
             )
+    left = {"real"} if _same(settings, made, "polish_stage") else {"polish", "real"}
     weights = bundle.weights()
     try:
         networks.load_state_dict(load_file(weights))
@@ -47,12 +50,20 @@ def begin_with_bundle(networks: Networks, trainer: Trainer, settings: TrainConfi
         raise BundleError(f"{weights}: not the weights of these networks ({error}); export it again") from error
     past = bundle.provenance
     trainer.progress = Progress(
-        done=[stage for stage in past.get("stages", []) if stage != "real"],
+        done=[stage for stage in past.get("stages", []) if stage not in left],
         seconds=3600 * past.get("training_hours", 0),
         spectra=past.get("simulated_spectra_seen", 0),
         origin=origin(bundle),
     )
     trainer.save({})
+
+
+def _same(settings: TrainConfig, made: Mapping[str, Any], part: str) -> bool:
+    """Whether a table of the configuration is that which a bundle was made with, or both have none."""
+    ours, theirs = getattr(settings, part), made.get(part)
+    if ours is None or theirs is None:
+        return ours is theirs
+    return build(type(ours), part, theirs) == ours
 
 
 def origin(bundle: Bundle) -> str:
