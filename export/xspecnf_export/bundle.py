@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from safetensors.torch import load_file
 from xspecnf.bundle import MANIFEST_FILE, NOVELTY_FILE, RESPONSE_FILE, SCHEMA, WEIGHTS_FILE, load_bundle
 from xspecnf.errors import BundleError, InputError
 from xspecnf.features import FEATURES
-from xspecnf.lock import lock
+from xspecnf.lock import alone
 from xspecnf.parameters import BHB_PARAMETERS
 from xspecnf_export.card import model_card
 from xspecnf_export.coreml import write_packages
@@ -68,17 +67,14 @@ def _scratch(bundle: Path) -> Iterator[Path]:
     """A path beside the bundle to write it at, for one export at a time; what a killed one left there is removed."""
     locked = bundle.with_name(f".{bundle.name}.export")
     locked.mkdir(exist_ok=True)
-    descriptor = os.open(locked, os.O_RDONLY)
-    try:
-        if not lock(descriptor):
+    with alone(locked) as free:
+        if not free:
             raise BundleError(f"{bundle}: another export is writing it; wait for it, or give another --output")
         shutil.rmtree(locked / "scratch", ignore_errors=True)
         try:
             yield locked / "scratch"
         finally:
             shutil.rmtree(locked)
-    finally:
-        os.close(descriptor)
 
 
 def load_networks(run: Path, config: TrainConfig) -> Networks:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -23,3 +28,16 @@ def lock(descriptor: int, wait: bool = False) -> bool:
     except OSError:
         return True
     return True
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[bool]:
+    """Hold a folder's lock, as long as nobody else does; whether that succeeded, as for :func:`lock`."""
+    if fcntl is None:
+        yield True
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield lock(descriptor)
+    finally:
+        os.close(descriptor)

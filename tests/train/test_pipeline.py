@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 import xspecnf
 from xspecnf.bundle import load_bundle
+from xspecnf.lock import alone
 from xspecnf_export import export
 from xspecnf_train.evaluate import Sizes, evaluate
 from xspecnf_train.real import RealFiles
@@ -193,6 +194,13 @@ def test_real_spectra_need_their_stage_in_the_configuration(tmp_path: Path) -> N
     config.write_text(config.read_text().partition("[real_stage]")[0])
     with pytest.raises(xspecnf.XspecnfError, match=r"nicer-bhb\.toml: has no table \[real_stage\]"):
         train(config, tmp_path / "run", real=RealFiles(EXAMPLES))
+
+
+def test_one_training_at_a_time_writes_a_folder(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    (run / ".training").mkdir(parents=True)
+    with alone(run / ".training"), pytest.raises(xspecnf.XspecnfError, match="another training is writing it"):
+        train(miniature("nicer-bhb-encoder", tmp_path), run, report=lambda _: None)
 
 
 def _stop_at(message: str):

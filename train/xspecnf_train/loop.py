@@ -62,7 +62,7 @@ class Trainer:
         self, networks: nn.Module, folder: Path, seed: int, report: Callable[[str], None], step: Step = unwatched
     ) -> None:
         self.networks, self.seed, self.report, self.step = networks, seed, report, step
-        self.path = folder / CHECKPOINT
+        self.folder, self.path = folder, folder / CHECKPOINT
         self.progress = Progress()
         self.restored: dict[str, Tensor] = {}
         if self.path.exists():

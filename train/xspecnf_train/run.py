@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from xspecnf.atomic import write_atomically
 from xspecnf.bundle import RESPONSE_FILE, WEIGHTS_FILE, Bundle, load_bundle
 from xspecnf.errors import InputError
+from xspecnf.lock import alone
 from xspecnf.response import Response
 from xspecnf_train.backend import TorchBackend
 from xspecnf_train.checkpoint import CHECKPOINT, Progress, load_checkpoint
@@ -40,6 +41,9 @@ from xspecnf_train.steps import Step, unwatched
 
 START = "start"
 """Folder within a run of the run that it begins with."""
+
+TURN = ".training"
+"""Folder within a run that is locked by who trains it; the run's own is, for a moment, by who writes a file."""
 
 ADDED = ("polish", "real")
 """Stages that a configuration may give to a run that has finished without them."""
@@ -67,27 +71,52 @@ def train(
     if real and not settings.real_stage:
         raise InputError(f"{config}: has no table [real_stage]; add it (see nicer-bhb.toml), or leave --real out")
     bundle = load_bundle(start) if start else None
-    _prepare(output, config, settings, resume)
-    instrument = _instrument(settings, config, output, bundle)
-    response = instrument.response
+    (output / TURN).mkdir(parents=True, exist_ok=True)
+    with alone(output / TURN) as free:
+        if not free:
+            raise InputError(f"{output}: another training is writing it; wait for it, or give another --output")
+        _prepare(output, config, settings, resume)
+        instrument = _instrument(settings, config, output, bundle)
+        networks, simulator = _simulated(settings, instrument, report)
+        trainer = Trainer(networks, output, settings.seed, report, step)
+        if not any(trainer.progress.begun):
+            if bundle:
+                begin_with_bundle(networks, trainer, settings, bundle)
+            elif settings.start:
+                before = train(config.parent / settings.start, output / START, resume, report=report, step=step)
+                begin_with_run(networks, trainer, before)
+        elif bundle and trainer.progress.origin != origin(bundle):
+            raise InputError(
+                f"{output}: holds a run that did not begin with {origin(bundle)}; choose another folder, or start over "
+                "with --restart"
+            )
+        _run_stages(networks, simulator, trainer, settings, real, instrument.response)
+        _finish(output, networks, trainer, settings, real)
+    return output
+
+
+def _simulated(
+    settings: TrainConfig, instrument: Instrument, report: Callable[[str], None]
+) -> tuple[Networks, Simulator]:
+    """The networks before any training, and the simulator of their spectra."""
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     networks = Networks(settings)
     report(f"simulating {settings.simulator.pool} noise-free spectra")
-    simulator = Simulator(instrument.simulated_by(settings.simulator), response, settings.seed)
+    simulator = Simulator(instrument.simulated_by(settings.simulator), instrument.response, settings.seed)
     _centre(networks, simulator, np.random.default_rng(settings.seed))
-    trainer = Trainer(networks, output, settings.seed, report, step)
-    if not any(trainer.progress.begun):
-        if bundle:
-            begin_with_bundle(networks, trainer, settings, bundle)
-        elif settings.start:
-            before = train(config.parent / settings.start, output / START, resume, report=report, step=step)
-            begin_with_run(networks, trainer, before)
-    elif bundle and trainer.progress.origin != origin(bundle):
-        raise InputError(
-            f"{output}: holds a run that did not begin with {origin(bundle)}; choose another folder, or start over "
-            "with --restart"
-        )
+    return networks, simulator
+
+
+def _run_stages(
+    networks: Networks,
+    simulator: Simulator,
+    trainer: Trainer,
+    settings: TrainConfig,
+    real: RealFiles | None,
+    response: Response,
+) -> None:
+    """Those that the checkpoint has not seen the end of."""
     trainer.run(_rate_task(networks, simulator), settings.rate_stage)
     trainer.run(_decoder_task(networks, simulator), settings.decoder_stage)
     frozen = FrozenGuard.freeze(decoder=networks.decoder, rate=networks.flow.rate)
@@ -97,13 +126,11 @@ def train(
     if settings.polish_stage:
         trainer.run(_joint_task("polish", networks, simulator, settings.polish_stage, response), settings.polish_stage)
     if trainer.progress.stage == "real" and not real:
-        raise InputError(f"{output}: the run has begun stage three; give its spectra again with --real")
+        raise InputError(f"{trainer.folder}: the run has begun stage three; give its spectra again with --real")
     if real and settings.real_stage:
-        spectra = _labelled(networks, trainer, real, settings.real_stage, response, output)
+        spectra = _labelled(networks, trainer, real, settings.real_stage, response)
         trainer.run(real_task(networks, simulator, spectra, settings.real_stage), settings.real_stage)
     frozen.verify()
-    _finish(output, networks, trainer, settings, real)
-    return output
 
 
 @torch.no_grad()
@@ -166,10 +193,9 @@ def _labelled(
     real: RealFiles,
     config: RealConfig,
     response: Response,
-    output: Path,
 ) -> RealSet:
     """The labelled real spectra; the labels stay in the run, since stage three changes the network they come from."""
-    stored = output / "labels.safetensors"
+    stored = trainer.folder / "labels.safetensors"
     if trainer.progress.stage == "real":
         arrays = load_file(stored)
         return RealSet(arrays["spectrum"], arrays["labels"], arrays["held_out"].numpy())
@@ -184,8 +210,7 @@ def _labelled(
 
 
 def _prepare(output: Path, config: Path, settings: TrainConfig, resume: bool) -> None:
-    """Make the run folder with a copy of the configuration; refuse to mix two configurations in one folder."""
-    output.mkdir(parents=True, exist_ok=True)
+    """Put a copy of the configuration into the run's folder; refuse to mix two configurations in one folder."""
     kept, checkpoint = output / "config.toml", output / CHECKPOINT
     if not resume:
         checkpoint.unlink(missing_ok=True)
