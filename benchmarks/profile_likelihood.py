@@ -1,7 +1,8 @@
 """Are refined posteriors calibrated, and what does it cost that PGSTAT takes the best background of each bin, and not
 the mean over all that it may be?
 
-    OMP_NUM_THREADS=1 python benchmarks/profile_likelihood.py [MODEL] [--spectra 30000] [--seed 5] [--ranks FILE]
+    OMP_NUM_THREADS=1 python benchmarks/profile_likelihood.py [MODEL] [--spectra 30000] [--samples 100] [--seed 5] \
+        [--ranks FILE]
 
 Of fresh simulated spectra those of 100 to 3e6 counts are refined with the marginal likelihood, and the samples weighted
 again by PGSTAT. Prints the largest deviation of coverage from nominal of either, of the parameters' central intervals
@@ -37,7 +38,6 @@ from xspecnf_train.evaluate.population import COUNT_EDGES, fresh_spectra, picked
 Float64 = NDArray[np.float64]
 
 FAINT = 3e4
-SAMPLES = 100
 CHECKED = 20
 DIFFERENCES = (0.0, 0.03, 0.1, 0.3, np.inf)
 """Edges of the groups, rms of ln L."""
@@ -81,9 +81,9 @@ def profiled(model_counts: Float64, obs: Observation) -> Float64:
     return -0.5 * pgstat(obs.counts, model_counts, *arrays, systematic=obs.systematic, good=obs.good)
 
 
-def judged(model: Model, obs: Observation, truth: Float64, number: int) -> list[float]:
+def judged(model: Model, obs: Observation, truth: Float64, number: int, samples: int) -> list[float]:
     """COLUMNS of one spectrum, whose true parameters (5,) are `truth` in the unit cube."""
-    posterior = model.infer(obs, SAMPLES, number, refine=True)
+    posterior = model.infer(obs, samples, number, refine=True)
     parameters = model.bundle.parameters
     counts = model.expected_counts(np.vstack([from_unit(truth[None], parameters), posterior.theta]), obs)
     profile, marginal = profiled(counts, obs), log_likelihood(counts, obs)
@@ -158,7 +158,7 @@ class Ranks:
             yield f"{name} {ks_p(profile):.2g} / {ks_p(marginal):.2g}"
 
 
-def all_judged(model: Model, spectra: int, seed: int, keep: Path | None) -> Ranks:
+def all_judged(model: Model, spectra: int, samples: int, seed: int, keep: Path | None) -> Ranks:
     """Judge the claimed ones of `spectra` fresh ones; finished rows are kept in a file of NumPy's, and read from it."""
     batch = fresh_spectra(model, spectra, seed)
     counts = total_counts(batch)
@@ -168,7 +168,7 @@ def all_judged(model: Model, spectra: int, seed: int, keep: Path | None) -> Rank
         part = picked(claimed, slice(len(rows), len(rows) + CHUNK))
         observations = part.observations(model.reference_response, marginal=True)
         for obs, truth in zip(observations, part.u, strict=True):
-            rows.append(np.array(judged(model, obs, truth, len(rows))))
+            rows.append(np.array(judged(model, obs, truth, len(rows), samples)))
         if keep:
             with atomically(keep) as temporary, open(temporary, "wb") as stream:
                 np.save(stream, np.array(rows))
@@ -181,10 +181,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="PGSTAT beside the marginal likelihood.")
     parser.add_argument("model", nargs="?", default="nicer-bhb", help="a bundle's name or folder")
     parser.add_argument("--spectra", type=int, default=30_000, help="simulated, of which the claimed ones are taken")
+    parser.add_argument("--samples", type=int, default=100, help="of each refined posterior")
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--ranks", type=Path, help="where they are kept, .npy")
     options = parser.parse_args()
-    ranks = all_judged(load_model(options.model, "cpu"), options.spectra, options.seed, options.ranks)
+    ranks = all_judged(load_model(options.model, "cpu"), options.spectra, options.samples, options.seed, options.ranks)
     print("\n".join(ranks.tables()))
 
 
