@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from xspecnf.bundle import WEIGHTS_FILE
 from xspecnf.errors import BundleError
 from xspecnf.golden import check_golden
 from xspecnf.model import Model
@@ -12,18 +13,21 @@ SAMPLES = 16
 
 
 def verify_graphs(model: Model) -> dict[str, float]:
-    """Run encoder, flow and decoder once, with no sample at all, and on the bundle's golden inputs; check its packages.
+    """Run encoder, flow and decoder once, with no sample at all, and on the bundle's golden inputs; check its packages
+    and, where they are here, the weights for training.
 
     Returns:
         How far each output is off the golden one, see :func:`xspecnf.golden.check_golden`.
 
     Raises:
-        BundleError: a package is damaged, or a graph cannot run, or returns another shape, numbers that are not finite
-            or not the golden ones.
+        BundleError: a package or the weights are damaged, or a graph cannot run, or returns another shape, numbers that
+            are not finite or not the golden ones.
     """
     bundle, backend = model.bundle, model.backend
     for graph in bundle.packages:
         bundle.package(graph)
+    if WEIGHTS_FILE in bundle.files and (bundle.path / WEIGHTS_FILE).exists():
+        bundle.weights()
     spectrum = np.zeros((2, len(bundle.inputs), bundle.grid.bins), dtype=np.float32)
     context = backend.encode(spectrum)
     noise = np.random.default_rng(0).standard_normal((2, SAMPLES, 5), dtype=np.float32)
