@@ -150,12 +150,22 @@ class Ranks:
         yield from (group.lean_line(f"{low:g} - {high:g}") for group, (low, high) in groups if len(group.rows))
         yield ""
         yield f"p-values of the ranks, Kolmogorov-Smirnov, PGSTAT / marginal: {', '.join(self.p_values())}"
+        yield ""
+        outermost = ", ".join(self.outermost())
+        yield f"truths in the outermost 2 %, over what is to be expected, PGSTAT / marginal: {outermost}"
 
     def p_values(self) -> Iterator[str]:
         """Of every parameter and of the likelihood."""
         for k, name in enumerate((*NAMES, "likelihood")):
             profile, marginal = (np.column_stack(self.of(kind))[:, k] for kind in KINDS)
             yield f"{name} {ks_p(profile):.2g} / {ks_p(marginal):.2g}"
+
+    def outermost(self) -> Iterator[str]:
+        """Of every parameter, the truths whose rank is among the lowest or highest 1 %, over their expected number."""
+        profile, marginal = (self.of(kind)[0] for kind in KINDS)
+        for name, *columns in zip(NAMES, profile.T, marginal.T, strict=True):
+            found = [np.mean(np.abs(column - 0.5) > 0.49) / 0.02 for column in columns]
+            yield f"{name} {found[0]:.2f} / {found[1]:.2f}"
 
 
 def all_judged(model: Model, spectra: int, samples: int, seed: int, keep: Path | None) -> Ranks:
