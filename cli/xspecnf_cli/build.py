@@ -21,7 +21,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume/--restart", help="Go on where the run stopped, or anew.")] = True,
     start: Annotated[
         str | None,
-        typer.Option(metavar="BUNDLE", help="Begin with a bundle's networks, a shipped name or a folder, for --real."),
+        typer.Option(metavar="BUNDLE", help="Begin with the networks of a bundle's folder, for --real."),
     ] = None,
     real: RealFolder = None,
     real_rmf: RealRmf = None,
@@ -36,7 +36,7 @@ def train(
     \b
     Examples:
       xspecnf train nicer-bhb.toml --output runs/nicer-bhb
-      xspecnf train nicer-bhb.toml --output runs/mine --start nicer-bhb --real my-spectra
+      xspecnf train nicer-bhb.toml --output runs/mine --start ./bundle --real my-spectra
     """
     with reported(debug), needs_extra("train"), stages() as step:
         from xspecnf_train.real import RealFiles

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 import xspecnf
 from xspecnf.bundle import load_bundle
 from xspecnf.lock import alone
+from xspecnf.response import Response
 from xspecnf_export import export
 from xspecnf_train.evaluate import Sizes, evaluate
 from xspecnf_train.real import RealFiles
@@ -153,6 +154,15 @@ def test_stage_three_begins_with_the_shipped_bundle(tmp_path: Path) -> None:
     assert provenance["start"] == f"nicer-bhb {load_bundle('nicer-bhb').version}"
     assert provenance["stages"] == ["rate", "decoder", "flow", "joint", "polish", "real"]
     assert provenance["simulated_spectra_seen"] > load_bundle("nicer-bhb").provenance["simulated_spectra_seen"]
+
+
+def test_a_new_start_takes_the_instrument_anew(tmp_path: Path) -> None:
+    """Even in the folder of a run that had another."""
+    config, run = miniature("nicer-bhb", tmp_path, SHORT | {"epochs": 1, "steps": 1}), tmp_path / "run"
+    run.mkdir()
+    (run / "response.npz").write_bytes(b"of another instrument")
+    train(config, run, resume=False, report=lambda _: None, start="nicer-bhb")
+    assert (Response.load(run / "response.npz").matrix == load_bundle("nicer-bhb").reference_response.matrix).all()
 
 
 def test_another_polish_is_gone_through_again(tmp_path: Path) -> None:

@@ -234,8 +234,8 @@ def _changed(before: TrainConfig, now: TrainConfig, progress: Progress) -> list[
 
 
 def _instrument(settings: TrainConfig, config: Path, output: Path, bundle: Bundle | None) -> Instrument:
-    """The run's own copy, else the bundle's, else made from the configuration's files."""
-    if not (output / RESPONSE_FILE).exists():
+    """Of a run that has begun its own copy, else the bundle's, else made from the configuration's files."""
+    if not ((output / CHECKPOINT).exists() and (output / RESPONSE_FILE).exists()):
         try:
             found = Instrument.of_bundle(bundle) if bundle else Instrument.read(settings.instrument, config.parent)
             found.save(output)
