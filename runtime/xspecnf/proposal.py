@@ -30,9 +30,11 @@ from xspecnf.target import Points, Target, joined
 
 Float64 = NDArray[np.float64]
 
-TEMPERATURE = 3
-STARTS = 4
-"""Ascents; the peaks of a posterior differ in the disc's temperature, and so do these."""
+PARTED = (0, 3)
+"""Coordinates in which the peaks of a posterior differ: absorption and the disc's temperature."""
+
+PARTS = 4
+"""Of the pilot's range of each."""
 
 ROUND = 500
 MAX_ROUNDS = 6
@@ -164,7 +166,7 @@ def adapt(target: Target, pilot: Weighed, rng: np.random.Generator) -> Adaptatio
 
 def _first(target: Target, pilot: Weighed, rng: np.random.Generator) -> Proposal:
     """Half on the peaks, half on the pilot as far as the likelihood leaves it."""
-    peaks = find_peaks(target, _starts(pilot.points))
+    peaks = find_peaks(target, starts(pilot.points))
     around = fit(pilot.points.x, tempered(pilot.log_w), PILOT_COMPONENTS, rng)
     return Proposal(blend([(0.5, peaks), (0.5, around)]), PRIOR_SHARE if is_weak(target.obs) else 0.0)
 
@@ -182,8 +184,13 @@ def _learnt(points: Points, drawn_from: Proposal, pilot: Weighed, rng: np.random
     return Proposal(fit(x, shared, components, rng), float(min(weights @ blame, 0.95)))
 
 
-def _starts(pilot: Points) -> Float64:
-    """The best point of the pilot in each part of its range of disc temperatures (K <= STARTS, 5)."""
-    z = pilot.x[:, TEMPERATURE]
-    part = np.floor(0.999 * STARTS * (z - z.min()) / (np.ptp(z) + 1e-12))
-    return np.array([pilot.x[np.argmax(np.where(part == k, pilot.log_density, -np.inf))] for k in np.unique(part)])
+def starts(pilot: Points) -> Float64:
+    """Where ascents start: the best point of the pilot in each part of either range (K <= 8, 5)."""
+    best = {int(k) for coordinate in PARTED for k in _best_of_parts(pilot.x[:, coordinate], pilot.log_density)}
+    return pilot.x[sorted(best)]
+
+
+def _best_of_parts(z: Float64, log_density: Float64) -> list[int]:
+    """Indices of the densest points of the parts of equal length that z (S,) is divided into."""
+    part = np.floor(0.999 * PARTS * (z - z.min()) / (np.ptp(z) + 1e-12))
+    return [int(np.argmax(np.where(part == k, log_density, -np.inf))) for k in np.unique(part)]

@@ -22,9 +22,9 @@ from xspecnf.peaks import WIDENING, climb, find_peaks
 from xspecnf.physics import expected_counts
 from xspecnf.posterior import quantiles
 from xspecnf.probit import from_normal, log_normal, to_normal
-from xspecnf.proposal import is_weak
+from xspecnf.proposal import is_weak, starts
 from xspecnf.sampling import Draws
-from xspecnf.target import Target, preferred_norm
+from xspecnf.target import Target, joined, preferred_norm
 
 LEVELS = np.array([0.16, 0.5, 0.84])
 TRUTH = np.array([[0.6, 2.6, 0.03, 0.32, 1e4]])
@@ -200,6 +200,21 @@ def test_ascents_meet_at_the_peak(synthetic: Observation) -> None:
     best = int(np.argmax(place.points.log_density))
     whitened = peaks.roots[0].T @ place.curvature[best] @ peaks.roots[0] / WIDENING**2
     np.testing.assert_allclose(whitened, np.eye(5), atol=0.01)
+
+
+@pytest.mark.parametrize("coordinate", [0, 3])
+def test_ascents_start_on_a_lower_peak_too(synthetic: Observation, coordinate: int) -> None:
+    """Two groups of draws that differ in absorption alone, or in temperature: at the best point of either."""
+    rng, offset = np.random.default_rng(6), np.zeros(5)
+    offset[coordinate] = 0.2
+    target = target_of(synthetic)
+    here = target.at_unit(to_unit(TRUTH) + 1e-3 * rng.standard_normal((200, 5)))
+    there = target.at_unit(to_unit(TRUTH) + offset + 1e-3 * rng.standard_normal((40, 5)))
+    assert there.log_density.max() < here.log_density.min()
+    found = starts(joined([here, there]))
+    for group in (here, there):
+        assert np.any(np.all(found == group.x[group.log_density.argmax()], axis=1))
+    assert len(found) <= 8
 
 
 # the whole
