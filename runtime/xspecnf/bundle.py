@@ -53,7 +53,7 @@ class Bundle:
         description: one sentence about the model.
         instrument: the telescope whose spectra it takes, as in the TELESCOP keyword.
         parameters: theta's names, units and prior bounds, in order.
-        grid: the 240 bins that the networks see.
+        grid: the bins that the networks see.
         inputs: the names of the encoder's input channels.
         files: sha256 in hexadecimal of every file of the folder, by name.
         provenance: where the weights come from, as written by the training run.

@@ -85,7 +85,7 @@ class Model:
             obs: gives response and exposure.
 
         Returns:
-            (S, 240) counts of the source alone over the exposure.
+            (S, bins) counts of the source alone over the exposure.
         """
         theta = np.asarray(theta, dtype=np.float64)
         counts = np.empty((len(theta), len(obs.counts)))

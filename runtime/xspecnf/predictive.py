@@ -84,7 +84,7 @@ class PredictiveCheck:
 def predictive_check(
     model_counts: Floats, weights: Float64, obs: Observation, rng: np.random.Generator
 ) -> PredictiveCheck:
-    """Check the posterior whose samples expect the source counts model_counts (S, 240), with `weights` (S,), sum 1."""
+    """Check the posterior whose samples expect the source counts model_counts (S, bins), with `weights` (S,), sum 1."""
     expected = np.minimum(model_counts[rng.choice(len(weights), SAMPLES, p=weights)], LARGEST_EXPECTATION)
     each = expected[:, None]
     data = np.broadcast_to(like(obs.counts, expected), each.shape)
@@ -121,7 +121,7 @@ def check_draws(
 def replicated(
     expected: Floats, obs: Observation, rng: np.random.Generator, shape: tuple[int, ...] | None = None
 ) -> Floats:
-    """Counts (..., 240) that source counts `expected` (..., 240) make under the likelihood's assumptions.
+    """Counts (..., bins) that source counts `expected` (..., bins) make under the likelihood's assumptions.
 
     shape: of the result, to which `expected` broadcasts; its own by default.
     """
@@ -147,8 +147,8 @@ def poisson(expected: Floats, rng: np.random.Generator) -> Floats:
 
 
 def residuals(counts: Floats, expected: Floats, obs: Observation) -> list[Floats]:
-    """For each of WINDOWS, the departures (..., 241 - width) of counts (..., 240) from the model's `expected` (...,
-    240) in standard deviations; bad bins are left out of the sums.
+    """For each of WINDOWS, the departures (..., bins + 1 - width) of counts (..., bins) from the model's `expected`
+    (..., bins) in standard deviations; bad bins are left out of the sums.
     """
     background, error, systematic = (like(x, expected) for x in (obs.background, obs.background_error, obs.systematic))
     y = expected + background
@@ -179,7 +179,7 @@ def tail_probability(difference: Floats) -> float:
 
 
 def _window_sums(values: Floats) -> list[Floats]:
-    """For each of WINDOWS, the sums (..., 241 - width) of (..., 240) over neighbours: two of the window before."""
+    """For each of WINDOWS, the sums (..., bins + 1 - width) of (..., bins) over neighbours: two of the one before."""
     sums = []
     for width in WINDOWS:
         half = width // 2

@@ -2,7 +2,7 @@
 
     counts/s in bin k = sum_j photons_j R_jk,   R_jk = sum over the channels c of bin k of RMF_jc ARF_j   [cm^2]
 
-R is grouped once, so a fold is one matrix product over 240 columns instead of 1501.
+R is grouped once, so a fold is one matrix product over the grid's columns, NICER's 240 in place of 1501.
 """
 
 from dataclasses import dataclass

@@ -52,7 +52,7 @@ class Points:
     Attributes:
         x: (S, 5) coordinates.
         u: (S, 5) the same in the prior's unit cube; the last may lie outside it.
-        counts: (S, 240) expected source counts, in the precision asked for.
+        counts: (S, bins) expected source counts, in the precision asked for.
         log_density: (S,) ln of likelihood times prior with respect to x, -inf outside the prior.
         log_volume: (S,) ln of du/dx.
     """
@@ -81,7 +81,7 @@ class Target:
     Args:
         obs: the observation.
         parameters: five of them, the last one a norm with a logarithmic prior.
-        expected_counts: exact physics: (S, 5) physical parameters to (S, 240) counts, in the parameters' precision.
+        expected_counts: exact physics: (S, 5) physical parameters to (S, bins) counts, in the parameters' precision.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Target:
         return joined([self._at_unit(part, precision) for part in _chunks(u)])
 
     def variance(self, counts: Floats) -> Floats:
-        """Of each bin for expected source counts (..., 240), the background's error and the systematic one included."""
+        """Of each bin for expected source counts (..., bins), with the background's error and the systematic one."""
         return counts + _background_variance(self.obs) + (self.obs.systematic * counts) ** 2
 
     def _at(self, x: Float64, precision: Precision) -> Points:
@@ -128,7 +128,7 @@ class Target:
         return Points(x, u, counts, np.where(inside & np.isfinite(value), value, -np.inf), log_volume)
 
     def _shape(self, u: Float64, precision: Precision) -> Floats:
-        """(S, 240) expected counts of norm 1."""
+        """(S, bins) expected counts of norm 1."""
         self.evaluations += len(u)
         theta = from_unit(u, self.parameters).astype(precision)
         theta[:, 4] = 1
@@ -140,7 +140,7 @@ class Target:
 
 
 def preferred_norm(shape: Floats, obs: Observation) -> tuple[Float64, Float64]:
-    """ln A and its standard error s, both (S,), for unit-norm counts (S, 240), by Fisher scoring from equal totals."""
+    """ln A and its standard error s, both (S,), for unit-norm counts (S, bins), by Fisher scoring from equal totals."""
     background, systematic, good = (like(a, shape) for a in (_background_variance(obs), obs.systematic**2, obs.good))
     shape = np.maximum(shape, LEAST_COUNTS) * good
     net = (obs.counts - obs.background) * obs.good

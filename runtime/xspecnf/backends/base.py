@@ -25,7 +25,7 @@ class Backend(Protocol):
     """Where the graphs run."""
 
     def encode(self, spectrum: Float32) -> Float32:
-        """Input channels (B, F, 240) -> context (B, C)."""
+        """Input channels (B, F, bins) -> context (B, C)."""
         ...
 
     def sample(self, context: Float32, noise: Float32) -> tuple[Float32, Float32]:
@@ -33,5 +33,5 @@ class Backend(Protocol):
         ...
 
     def decode(self, theta: Float32) -> Float32:
-        """Unit-cube theta (N, 5) -> log10 of the normalised rate (N, 240)."""
+        """Unit-cube theta (N, 5) -> log10 of the normalised rate (N, bins)."""
         ...

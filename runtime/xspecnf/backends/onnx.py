@@ -43,7 +43,7 @@ class OnnxBackend:
         self._lock = Lock()
 
     def encode(self, spectrum: Float32) -> Float32:
-        """Input channels (B, F, 240) -> context (B, C)."""
+        """Input channels (B, F, bins) -> context (B, C)."""
         return np.asarray(self._session("encoder").run(["context"], {"spectrum": spectrum})[0])
 
     def sample(self, context: Float32, noise: Float32) -> tuple[Float32, Float32]:
@@ -52,7 +52,7 @@ class OnnxBackend:
         return np.asarray(theta), np.asarray(log_prob)
 
     def decode(self, theta: Float32) -> Float32:
-        """Unit-cube theta (N, 5) -> log10 of the normalised rate (N, 240)."""
+        """Unit-cube theta (N, 5) -> log10 of the normalised rate (N, bins)."""
         return np.asarray(self._session("decoder").run(["spectrum"], {"theta": theta})[0])
 
     def _session(self, graph: str) -> InferenceSession:

@@ -50,7 +50,7 @@ class Bins:
     good: np.ndarray
 
     def sum(self, values: Floats) -> Floats:
-        """Sums (..., groups) of values (..., 240)."""
+        """Sums (..., groups) of values (..., bins)."""
         kept = values[..., self.good]
         return np.stack([kept[..., group].sum(axis=-1) for group in self.groups], axis=-1)
 
