@@ -103,9 +103,10 @@ class RealConfig(StageConfig):
 class TrainConfig:
     """Everything that decides a bundle's content; the same file and seed give the same run.
 
-    start: another configuration, relative to this one, whose run gives the encoder, the decoder and the rate network
-    that this one begins with; it is trained first. flow_stage: the flow alone learns, for such a start. polish_stage:
-    everything end to end once more, from the best weights of the joint stage and with settings of its own.
+    start: another configuration, relative to this one, whose run gives the networks that this one begins with; it is
+    trained first. flow_stage: the flow is a new one, which learns alone to read such a start's encoder; without it the
+    start's flow is taken too, and what is left is to polish. polish_stage: everything end to end once more, from the
+    best weights so far and with settings of its own.
     """
 
     name: str

@@ -36,7 +36,7 @@ from xspecnf_train.losses import decoder_loss, joint_loss
 from xspecnf_train.model import FrozenGuard, Networks
 from xspecnf_train.real import RealFiles, RealSet, hold_out, real_task
 from xspecnf_train.simulate import Batch, Simulator
-from xspecnf_train.start import begin_with_bundle, begin_with_run, origin
+from xspecnf_train.start import ADDED, begin_with_bundle, begin_with_run, origin
 from xspecnf_train.steps import Step, unwatched
 
 START = "start"
@@ -44,9 +44,6 @@ START = "start"
 
 TURN = ".training"
 """Folder within a run that is locked by who trains it; the run's own is, for a moment, by who writes a file."""
-
-ADDED = ("polish", "real")
-"""Stages that a configuration may give to a run that has finished without them."""
 
 
 def train(
@@ -84,7 +81,7 @@ def train(
                 begin_with_bundle(networks, trainer, settings, bundle)
             elif settings.start:
                 before = train(config.parent / settings.start, output / START, resume, report=report, step=step)
-                begin_with_run(networks, trainer, before)
+                begin_with_run(networks, trainer, settings, before)
         elif bundle and trainer.progress.origin != origin(bundle):
             raise InputError(
                 f"{output}: holds a run that did not begin with {origin(bundle)}; choose another folder, or start over "

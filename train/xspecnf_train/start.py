@@ -15,19 +15,30 @@ from xspecnf_train.loop import Trainer
 from xspecnf_train.model import Networks
 from xspecnf_train.tables import build
 
+ADDED = ("polish", "real")
+"""Stages that a configuration may give to what has finished without them, or with others."""
+
+FLOWLESS = ("rate", "decoder")
 SHARED = ("encoder.", "decoder.", "flow.rate.")
-"""What a run takes from another run."""
+"""What a run takes from another run, if its flow is a new one."""
 
 
-def begin_with_run(networks: Networks, trainer: Trainer, run: Path) -> None:
-    """Take encoder, decoder and rate network from a finished `run`. Raises InputError when they are of other sizes."""
-    weights = {name: w for name, w in load_file(run / WEIGHTS_FILE).items() if name.startswith(SHARED)}
+def begin_with_run(networks: Networks, trainer: Trainer, settings: TrainConfig, run: Path) -> None:
+    """Take what a finished `run` learnt: encoder, decoder and rate network for a flow that has a stage of its own to
+    learn in; without that stage all networks, and what is left to do is to polish them and the stage on real spectra.
+
+    Raises InputError when they are of other sizes.
+    """
+    before, weights = load_checkpoint(run / CHECKPOINT)[1], load_file(run / WEIGHTS_FILE)
+    done = [stage for stage in before.done if stage not in ADDED]
+    if settings.flow_stage:
+        weights = {name: w for name, w in weights.items() if name.startswith(SHARED)}
+        done = list(FLOWLESS)
     try:
         networks.load_state_dict(networks.state_dict() | weights)
     except RuntimeError as error:
-        raise InputError(f"{run}: its encoder, decoder and rate network are of other sizes ({error})") from error
-    before = load_checkpoint(run / CHECKPOINT)[1]
-    trainer.progress = Progress(done=["rate", "decoder"], seconds=before.seconds, spectra=before.spectra)
+        raise InputError(f"{run}: its networks are of other sizes ({error})") from error
+    trainer.progress = Progress(done=done, seconds=before.seconds, spectra=before.spectra)
 
 
 def begin_with_bundle(networks: Networks, trainer: Trainer, settings: TrainConfig, bundle: Bundle) -> None:
@@ -42,7 +53,7 @@ def begin_with_bundle(networks: Networks, trainer: Trainer, settings: TrainConfi
             raise InputError(
                 f"{bundle.path}: its {part} is not the configuration's; take the configuration that it was trained with"
             )
-    left = {"real"} if _same(settings, made, "polish_stage") else {"polish", "real"}
+    left = ADDED[1:] if _same(settings, made, "polish_stage") else ADDED
     weights = bundle.weights()
     try:
         networks.load_state_dict(load_file(weights))
