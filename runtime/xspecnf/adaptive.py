@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from xspecnf.importance import tempered, thin
+from xspecnf.importance import Reweighted, tempered, thin
 from xspecnf.mcmc import ENSEMBLES, WALKERS, Chain, sample
 from xspecnf.proposal import Adaptation, Proposal, Weighed, adapt, is_weak, weigh
 from xspecnf.sampling import Draws
@@ -40,6 +40,9 @@ WORTH = 0.9
 
 POOL = 2.0
 """Draws over samples asked for at which it ends anyway, and as many of the network's where these are the answer."""
+
+MISSED = 3.0
+"""Standard deviations by which the network's evidence is below the adapted proposal's where it has missed a peak."""
 
 POOR = 0.1
 """Efficiency below which MCMC is worth its price."""
@@ -100,7 +103,7 @@ def refine_draws(
         return Refined(_thinned(pool, samples, rng), pilot, "network", 0, target.evaluations, pool.result.khat)
     adaptation, pool = _adapted(target, pilot, samples, rng)
     method: Method = "adaptive"
-    if pool is None or (pool.result.efficiency < pilot.result.efficiency and not weak):
+    if pool is None or (not weak and network_is_better(pilot.result, pool.result)):
         pool, method = _completed(target, pilot, more, samples), "network"
     rounds = 0 if method == "network" else adaptation.rounds
     khat = pool.result.khat
@@ -112,6 +115,16 @@ def refine_draws(
     else:
         best = _thinned(pool, samples, rng)
     return Refined(best, pilot, method, rounds, target.evaluations, khat, chain.rhat)
+
+
+def network_is_better(network: Reweighted, adapted: Reweighted) -> bool:
+    """Whether the network's draws are worth more than an adapted proposal's, and have not missed what these found.
+
+    Where all are far from the posterior a single draw carries the weight of either, and the fewer seem the better.
+    """
+    error = np.hypot(network.log_evidence_error, adapted.log_evidence_error)
+    missed = adapted.log_evidence - network.log_evidence > MISSED * error
+    return network.efficiency > adapted.efficiency and not missed
 
 
 def _adapted(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xspecnf.adaptive import PILOT, Refined, refine_draws
+from xspecnf.adaptive import PILOT, Refined, network_is_better, refine_draws
 from xspecnf.importance import effective, reweight, tempered
 from xspecnf.likelihood import log_likelihood
 from xspecnf.mcmc import LARGEST_RHAT
@@ -298,6 +298,21 @@ def test_a_good_network_is_left_alone_and_a_seed_fixes_everything(shared: Path) 
     np.testing.assert_array_equal(one.samples.points.u, other.samples.points.u)
     np.testing.assert_array_equal(one.samples.result.weights, other.samples.result.weights)
     assert one.samples.points.u.shape == (100, 5)
+
+
+def test_few_draws_far_away_do_not_pass_for_better_ones() -> None:
+    """One of 500 carries all weight, and one of 5000 that are 1000 nats closer."""
+    rng = np.random.default_rng(4)
+    far, near = (
+        reweight(50 * rng.standard_normal(size) + gain, np.zeros(size)) for size, gain in ((500, 0), (5000, 1e3))
+    )
+    assert far.efficiency > near.efficiency
+    assert not network_is_better(far, near)
+    good, fair = (
+        reweight(scatter * rng.standard_normal(2000) - scatter**2 / 2, np.zeros(2000)) for scatter in (0.1, 1)
+    )
+    assert network_is_better(good, fair)
+    assert not network_is_better(fair, good)
 
 
 # weak signals
