@@ -33,7 +33,7 @@ def begin_with_run(networks: Networks, trainer: Trainer, settings: TrainConfig, 
     done = [stage for stage in before.done if stage not in ADDED]
     if settings.flow_stage:
         weights = {name: w for name, w in weights.items() if name.startswith(SHARED)}
-        done = list(FLOWLESS)
+        done = [stage for stage in before.done if stage in FLOWLESS]
     try:
         networks.load_state_dict(networks.state_dict() | weights)
     except RuntimeError as error:
