@@ -127,6 +127,13 @@ def test_a_wrong_setting_is_named(load: Callable[[str], TrainConfig], found: str
         load(MINIMAL.replace(found, instead, 1))
 
 
+def test_a_start_must_leave_something_to_learn(load: Callable[[str], TrainConfig]) -> None:
+    text = MINIMAL.replace("seed = 1", 'seed = 1\nstart = "other.toml"')
+    with pytest.raises(InputError, match=r"run\.toml: start leaves nothing to learn"):
+        load(text)
+    assert load(f"{text}[polish_stage]\nepochs = 1\n").start == "other.toml"
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.toml: not a readable TOML configuration"):
         TrainConfig.load(tmp_path / "nowhere.toml")

@@ -171,6 +171,8 @@ class TrainConfig:
                 built[stage] = build(StageConfig, f"[{stage}]", _section(tables, stage))
         if "real_stage" in tables:
             built["real_stage"] = build(RealConfig, "[real_stage]", _section(tables, "real_stage"))
+        if tables.get("start") and not built.keys() & {"flow_stage", "polish_stage"}:
+            raise InputError("start leaves nothing to learn without [flow_stage] or [polish_stage]; add one of them")
         rest = {name: value for name, value in tables.items() if name not in built}
         return build(cls, "the top", rest, **built)
 

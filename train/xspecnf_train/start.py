@@ -20,7 +20,7 @@ ADDED = ("polish", "real")
 
 FLOWLESS = ("rate", "decoder")
 SHARED = ("encoder.", "decoder.", "flow.rate.")
-"""What a run takes from another run, if its flow is a new one."""
+"""What a run with a new flow takes from another run: stages, and weights by how their names begin."""
 
 
 def begin_with_run(networks: Networks, trainer: Trainer, settings: TrainConfig, run: Path) -> None:
