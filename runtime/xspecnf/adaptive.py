@@ -76,9 +76,7 @@ class Refined:
     @property
     def evidence_excess(self) -> float:
         """By how many standard deviations the pilot finds more evidence than the samples: a peak may be lost."""
-        mine, network = self.samples.result, self.pilot.result
-        error = np.hypot(mine.log_evidence_error, network.log_evidence_error)
-        return float((network.log_evidence - mine.log_evidence) / error) if error > 0 else 0.0
+        return _excess(self.pilot.result, self.samples.result)
 
 
 def refine_draws(
@@ -122,9 +120,13 @@ def network_is_better(network: Reweighted, adapted: Reweighted) -> bool:
 
     Where all are far from the posterior a single draw carries the weight of either, and the fewer seem the better.
     """
-    error = np.hypot(network.log_evidence_error, adapted.log_evidence_error)
-    missed = adapted.log_evidence - network.log_evidence > MISSED * error
-    return network.efficiency > adapted.efficiency and not missed
+    return network.efficiency > adapted.efficiency and _excess(adapted, network) < MISSED
+
+
+def _excess(one: Reweighted, other: Reweighted) -> float:
+    """By how many standard deviations of their difference `one` has more evidence than `other`."""
+    error = np.hypot(one.log_evidence_error, other.log_evidence_error)
+    return float((one.log_evidence - other.log_evidence) / error) if error > 0 else 0.0
 
 
 def _adapted(
