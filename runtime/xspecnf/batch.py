@@ -39,7 +39,7 @@ class Job:
 
     Attributes:
         samples: posterior samples, at least 1.
-        seed: seed of the noise, the same for every file: a file's result does not depend on the batch.
+        seed: of the noise, which each file's counts make its own: a file's result does not depend on the batch.
         refine: weigh the samples by the exact likelihood.
         rmf, arf: response files in place of those that the header names.
         background: background file in place of the header's; "none" for none on purpose.

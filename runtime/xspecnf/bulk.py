@@ -8,7 +8,6 @@ among others has the same samples to float32 rounding, and bit for bit among the
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -23,7 +22,7 @@ from xspecnf.batch import check_good
 from xspecnf.features import stacked_features
 from xspecnf.observation import Observation
 from xspecnf.parameters import Parameter, from_unit
-from xspecnf.sampling import call_samples, draw_each
+from xspecnf.sampling import call_samples, draw_each, generator
 from xspecnf.threads import cores
 from xspecnf.window import in_order
 
@@ -75,16 +74,11 @@ def _sample_chunk(
     backend: Backend, parameters: Sequence[Parameter], samples: int, seed: int, observations: Sequence[Observation]
 ) -> list[Samples]:
     contexts = backend.encode(stacked_features(observations))
-    draws = draw_each(backend, contexts, samples, [_noise(obs, seed) for obs in observations])
+    draws = draw_each(backend, contexts, samples, [generator(seed, obs.counts) for obs in observations])
     theta = from_unit(np.concatenate([drawn.u for drawn in draws]), parameters)
     parts = np.split(theta, np.cumsum([len(drawn.u) for drawn in draws])[:-1])
     log_volume = sum(np.log(p.scaled_range) for p in parameters)
     return [Samples(part, drawn.log_q - log_volume) for part, drawn in zip(parts, draws, strict=True)]
-
-
-def _noise(obs: Observation, seed: int) -> np.random.Generator:
-    """The generator of one spectrum's noise."""
-    return np.random.default_rng([seed, zlib.crc32(obs.counts.tobytes())])
 
 
 def _chunks(observations: Iterable[Observation], size: int) -> Generator[list[Observation], None, None]:

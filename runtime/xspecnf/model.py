@@ -30,7 +30,7 @@ from xspecnf.goodness import EVALUATED, Assessed, assess_draws, assess_refined, 
 from xspecnf.observation import Observation
 from xspecnf.posterior import Posterior
 from xspecnf.response import Response
-from xspecnf.sampling import Draws, draw, joined
+from xspecnf.sampling import Draws, draw, generator, joined
 from xspecnf.target import Target
 from xspecnf.threads import InTurn, cores
 
@@ -100,7 +100,7 @@ class Model:
         Args:
             obs: the observation, on the bundle's grid.
             samples: how many, at least 1.
-            seed: of the noise; the same seed gives the same samples.
+            seed: of the noise, which differs between observations and depends on nothing but seed and counts.
             refine: make the samples those of the exact likelihood, chosen by weight among the network's draws or,
                 where that is better, those of an adapted proposal or of MCMC, and compute effective sample size and
                 evidence. What the samples are worth is `diagnostics.ess`.
@@ -115,7 +115,7 @@ class Model:
         context = self._context(obs)
         target = Target(obs, self.bundle.parameters, partial(physics.expected_counts, obs=obs))
         assess = self._refined if refine else self._assessed
-        assessed, acceptance = assess(target, context, samples, *(np.random.default_rng([seed, k]) for k in range(3)))
+        assessed, acceptance = assess(target, context, samples, *(generator(seed, obs.counts, k) for k in range(3)))
         return Posterior(
             file=obs.name,
             model=self.bundle.name,
@@ -209,7 +209,7 @@ class Model:
             InputError: no bin is good, or the likelihood is zero everywhere.
         """
         check_draw(FIT_CANDIDATES, seed)
-        u = draw(self.backend, self._context(obs), FIT_CANDIDATES, np.random.default_rng(seed)).u
+        u = draw(self.backend, self._context(obs), FIT_CANDIDATES, generator(seed, obs.counts)).u
         return fit(obs, u, self.bundle.parameters)
 
     def _context(self, obs: Observation) -> Float32:

@@ -8,6 +8,7 @@ the prior: q'(u) = q(u)/a inside, with the acceptance a estimated from all the d
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -79,6 +80,14 @@ class Raw:
         acceptance = self.kept / self.made
         u, log_q = (np.concatenate(parts)[:samples] for parts in zip(*self.rounds, strict=True))
         return Draws(u, log_q - np.log(acceptance) if acceptance else log_q, acceptance)
+
+
+def generator(seed: int, counts: Float64, stream: int = 0) -> np.random.Generator:
+    """The generator of the noise of the spectrum with these counts (bins,): other spectra, and streams, have others.
+
+    Samples of a population can be put together by their place in each spectrum's: they are independent.
+    """
+    return np.random.default_rng([seed, zlib.crc32(counts.tobytes()), stream])
 
 
 def call_samples(backend: Backend) -> int:

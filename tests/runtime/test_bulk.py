@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -55,9 +55,20 @@ def test_each_spectrum_is_sampled_by_its_own_context(model: Model, population: l
         np.testing.assert_allclose(log_prob, expected.sum(axis=1) - LOG_VOLUME, atol=5e-4)
 
 
-def test_spectra_have_noise_of_their_own(model: Model, population: list[Observation]) -> None:
-    results = model.sample(population, 500)
-    z = np.stack([noise(model, obs, theta).ravel() for obs, (theta, _) in zip(population, results, strict=True)])
+def sampled(model: Model, population: list[Observation], samples: int) -> list[np.ndarray]:
+    return [theta for theta, _ in model.sample(population, samples)]
+
+
+def inferred(model: Model, population: list[Observation], samples: int) -> list[np.ndarray]:
+    return [model.infer(obs, samples).theta for obs in population]
+
+
+@pytest.mark.parametrize("draws", [sampled, inferred])
+def test_spectra_have_noise_of_their_own(
+    model: Model, population: list[Observation], draws: Callable[[Model, list[Observation], int], list[np.ndarray]]
+) -> None:
+    results = draws(model, population, 500)
+    z = np.stack([noise(model, obs, theta).ravel() for obs, theta in zip(population, results, strict=True)])
     correlation = np.corrcoef(z)[np.triu_indices(len(z), 1)]
     assert np.abs(correlation).max() < 5 / np.sqrt(2500)
 

@@ -63,6 +63,12 @@ def test_right_posteriors_pass_and_wrong_widths_are_caught(width: float, calibra
     assert (chi2_p(histogram(density)) > 0.01) == calibrated  # pyright: ignore[reportOptionalOperand]
 
 
+def test_tarp_is_uniform_with_few_samples() -> None:
+    rng = np.random.default_rng(6)
+    cases = rng.standard_normal((2000, 10, 5))
+    assert ks_p(np.array([tarp_rank(u[1:], np.full(9, 1 / 9), u[0], rng) for u in cases])) > 0.01
+
+
 def test_importance_weights_make_ranks_of_a_wide_proposal_uniform() -> None:
     rng = np.random.default_rng(3)
     ranks = []

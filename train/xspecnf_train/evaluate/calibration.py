@@ -40,9 +40,14 @@ def rank(values: Float64, weights: Float64, truth: Float64 | float, rng: np.rand
 
 
 def tarp_rank(u: Float64, weights: Float64, truth: Float64, rng: np.random.Generator) -> float:
-    """Credibility of the ball around a random point that reaches to the truth (P,): samples u (S, P)."""
-    centre = weights @ u
-    scale = np.sqrt(weights @ (u - centre) ** 2) + 1e-12
+    """Credibility of the ball around a random point that reaches to the truth (P,): samples u (S, P).
+
+    The point comes from samples and truth together, of which the truth is one like any other if they are of one law.
+    """
+    size = 1 / np.sum(weights**2)
+    everyone, shares = np.vstack([u, truth]), np.append(size * weights, 1) / (size + 1)
+    centre = shares @ everyone
+    scale = np.sqrt(shares @ (everyone - centre) ** 2) + 1e-12
     point = centre + REACH * scale * rng.standard_normal(len(truth))
     distance = np.linalg.norm((u - point) / scale, axis=1)
     return float(rank(distance, weights, float(np.linalg.norm((truth - point) / scale)), rng))
