@@ -2,14 +2,14 @@
 the mean over all that it may be?
 
     OMP_NUM_THREADS=1 python benchmarks/profile_likelihood.py [MODEL] [--spectra 30000] [--samples 100] [--seed 5] \
-        [--ranks FILE]
+        [--ranks FILE] [--others FILE ...]
 
 Of fresh simulated spectra those of 100 to 3e6 counts are refined with the marginal likelihood, and the samples weighted
 again by PGSTAT. Prints the largest deviation of coverage from nominal of either, of the parameters' central intervals
 and of the regions of highest likelihood, by counts; and for faint spectra, by how much ln L of the two differs over a
 posterior (rms), the mean rank of the true parameters less one half, in standard errors. One spectrum in CHECKED is
 integrated by quadrature too, which shows what Laplace's method leaves of the difference. Ranks are kept in FILE, from
-which an interrupted run goes on.
+which an interrupted run goes on; those of runs with other seeds are judged together with this one's.
 """
 
 from __future__ import annotations
@@ -194,9 +194,11 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=100, help="of each refined posterior")
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--ranks", type=Path, help="where they are kept, .npy")
+    parser.add_argument("--others", type=Path, nargs="*", default=[], help="ranks of other seeds, .npy")
     options = parser.parse_args()
     ranks = all_judged(load_model(options.model, "cpu"), options.spectra, options.samples, options.seed, options.ranks)
-    print("\n".join(ranks.tables()))
+    others = [np.load(path, allow_pickle=False) for path in options.others]
+    print("\n".join(Ranks(np.vstack([ranks.rows, *others])).tables()))
 
 
 if __name__ == "__main__":
