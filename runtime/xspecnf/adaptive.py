@@ -30,7 +30,7 @@ Float64 = NDArray[np.float64]
 Method = Literal["network", "adaptive", "mcmc"]
 
 PILOT = 500
-"""Draws of the network that start a refinement."""
+"""Draws of the network that start a refinement; evidence rests on as many at least, however few samples are wanted."""
 
 GOOD_NETWORK = 0.5
 """Efficiency at which the network's own draws are the answer."""
@@ -155,7 +155,7 @@ def _drawn(target: Target, proposal: Proposal, samples: int, rng: np.random.Gene
     """A pool of fresh draws worth the samples asked for, or full; None where not one of them is inside the prior."""
     parts: list[Points] = []
     while True:
-        parts.append(proposal.draw(target, samples, rng))
+        parts.append(proposal.draw(target, max(samples, PILOT), rng))
         points = joined(parts)
         if np.any(np.isfinite(points.log_density)):
             pool = weigh(points, proposal.log_density(points) - points.log_volume)

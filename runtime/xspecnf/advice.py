@@ -14,13 +14,14 @@ ADVICE = {
     "no-background": "Soft and faint sources need one: give it with --background. A bright one can do without.",
     "reference-response": "Parameters absorb differences of calibration: give the observation's own --rmf and --arf.",
     "bad-bins": "Check the QUALITY column; the parameters rest on the bins that are left.",
-    "extrapolated": "The network was not trained for this. A refined posterior does not depend on that: use --refine.",
+    "extrapolated": "The network was not trained for this: only a refined posterior, --refine, does not depend on it.",
     "unlike-training": "The spectrum looks like none of the training. Look at the residuals, and refine.",
     "misfit": "No parameters describe these data within their errors: the residuals show what is missing; do "
     "not believe the widths. It can be a line, reflection or the calibration; a systematic error covers the last.",
     "missed-peak": "The network's samples lie beside the likelihood's peak: use --refine.",
     "prior-edge": "The data do not bound this parameter inside the prior: quote a limit, not an interval.",
-    "outside-prior": "The network points outside the model's range: check exposure, response and background.",
+    "outside-prior": "The network points outside the model's range. If the fit is bad or not refined, check exposure, "
+    "response and background.",
     "low-ess": "Too few samples carry the weight for intervals: ask for more --samples, or do not quote them.",
     "high-khat": "Weighted averages are not stable yet: ask for more --samples.",
     "uncertain-evidence": "Use the samples; do not compare models by this evidence.",

@@ -203,17 +203,21 @@ def _posterior_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
     if edges := [name for name, mass in facts.edge_mass.items() if mass > limits.edge_mass]:
         yield Flag("prior-edge", "caution", f"the posterior of {', '.join(edges)} piles up at the edge of the prior")
     if facts.acceptance < limits.acceptance:
-        yield Flag("outside-prior", "reject", f"only {facts.acceptance:.1%} of the draws are inside the prior")
+        severity: Severity = "reject" if facts.ess is None else "caution"  # where refined, only the search began there
+        reason = f"only {facts.acceptance:.1%} of the network's draws are inside the prior"
+        yield Flag("outside-prior", severity, reason)
 
 
 def _weight_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
     """Of a refined posterior; no other has these facts."""
     if facts.ess is None or facts.efficiency is None:
         return
-    if facts.ess < limits.ess_reject or facts.efficiency < limits.efficiency:
+    if facts.efficiency < limits.efficiency:
         severity: Severity = "reject" if facts.ess < limits.ess_reject else "caution"
         reason = f"the samples hardly follow the likelihood: {facts.ess:.0f} effective ones ({facts.efficiency:.1%})"
         yield Flag("low-ess", severity, reason)
+    elif facts.ess < limits.ess_reject:
+        yield Flag("low-ess", "caution", f"{facts.ess:.0f} effective samples are too few for intervals: ask for more")
     if facts.khat is not None and facts.khat > limits.khat:
         severity = "reject" if facts.khat > limits.khat_reject else "caution"
         yield Flag("high-khat", severity, f"a few samples dominate: Pareto k {facts.khat:.2f} of the weights")
