@@ -2,7 +2,8 @@ r"""Confidence intervals from the profile of the statistic (Lampton, Margon & Bo
 
 An end of a parameter's interval is where the statistic, minimised over the other four, has risen by delta. On a
 parabola the rise grows as the square of the distance d, so a try that rose by r is followed by one at d sqrt(delta/r),
-held between the longest distance known to be too short and the shortest known to be too long.
+held between the longest distance known to be too short and the shortest beyond it known to be too long, and put halfway
+between these where the statistic is no parabola.
 """
 
 from __future__ import annotations
@@ -133,10 +134,10 @@ class _Search:
         return self.u[self.index] + self.side * distance, False
 
     def rise(self, distance: float) -> float:
-        """Of the statistic, minimised at a distance from the best fit; the nearest tries are where it starts."""
+        """Of the statistic, minimised at a distance from the best fit, from there and from the nearest tries."""
         held = Held(self.best, self.obs, self.index, self.u[self.index] + self.side * distance)
         nearest = sorted(self.known, key=lambda known: abs(known[0] - distance))[:2]
-        starts = [x for _, _, x in nearest] or [self._best_x(held)]
+        starts = [self._best_x(held), *(x for _, _, x in nearest)]
         place = climb(held, np.array(starts), FINE)
         k = int(np.argmax(place.points.log_density))
         rise = float(-2 * place.points.log_density[k] - self.best.statistic)
@@ -149,9 +150,14 @@ class _Search:
         return held.at_unit(self.u[None]).x[0]
 
     def next_distance(self, distance: float, rise: float) -> float:
-        """By the parabola through the best fit and this try, between the tries that are known."""
+        """By the parabola through the best fit and this try; halfway between the tries that enclose the end where the
+        parabola does not lead well inside.
+        """
         guess = distance * np.clip(np.sqrt(self.delta / max(rise, 1e-12)), 1 / STRIDE, STRIDE)
         short = max((d for d, r, _ in self.known if r < self.delta), default=0.0)
-        long = min((d for d, r, _ in self.known if r >= self.delta), default=self.room)
-        margin = 0.1 * (long - short) if long < self.room else 0.0
-        return float(np.clip(guess, short + margin, long - margin))
+        beyond = [d for d, r, _ in self.known if r >= self.delta and d > short]
+        if not beyond:
+            return float(min(guess, self.room))
+        long = min(beyond)
+        margin = 0.1 * (long - short)
+        return float(guess if short + margin < guess < long - margin else (short + long) / 2)

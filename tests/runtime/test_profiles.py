@@ -10,10 +10,11 @@ import pytest
 
 from xspecnf.bestfit import BestFit, fit
 from xspecnf.likelihood import log_likelihood
-from xspecnf.observation import Observation
+from xspecnf.observation import Observation, read_observation
 from xspecnf.parameters import from_unit, to_unit
 from xspecnf.physics import expected_counts
 from xspecnf.profiles import Held, profile
+from xspecnf.simulation import Setup, simulate_file
 
 from .test_gold import load
 
@@ -76,6 +77,20 @@ def test_an_end_without_a_rise_is_the_bound(shared: Path) -> None:
     assert found.bounded[1].all()
     np.testing.assert_allclose(found.interval[1], [1.3, 4.0])
     assert not found.bounded[0].any()
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_intervals_of_a_bent_profile_contain_one_another(example: Path, tmp_path: Path, seed: int) -> None:
+    """Some 700 counts of a cool absorbed disc, whose temperature and norm trade over decades."""
+    rmf, arf = example.with_suffix(".rmf.gz"), example.with_suffix(".arf")
+    cool = Setup((1.0, 2.5, 0.02, 0.06, 3e5), exposure=1000.0, rmf_file=rmf, arf_file=arf)
+    simulate_file(cool, tmp_path / "cool.pha", seed)
+    obs = read_observation(tmp_path / "cool.pha")
+    best, (inner, outer) = profile(obs, fit(obs), [1.0, 2.706])
+    low, high = inner.interval.T
+    widest_low, widest_high = outer.interval.T
+    in_order = np.array([widest_low, low, best.theta, high, widest_high])
+    assert np.all(np.diff(in_order, axis=0) >= 0)
 
 
 def test_a_better_fit_on_the_way_is_taken(synthetic: Observation) -> None:
