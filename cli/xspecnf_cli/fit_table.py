@@ -27,6 +27,8 @@ def fit_table(best: BestFit, profiles: Sequence[Profile] = (), outputs: Sequence
         + ", ".join(f"{p.name} {value:.4g}" for p, value in zip(best.parameters, other.theta, strict=True))
         for other in best.others
     ]
+    if any(other.statistic - best.statistic < profile.delta for other in best.others for profile in profiles):
+        minima.append("where another minimum lies within delta, what is allowed may be in two pieces: see both minima")
     texts = [statistic, *minima, *(f"note: {note}" for note in best.notes), *(f"wrote {name}" for name in outputs)]
     return Sheet(
         best.file,

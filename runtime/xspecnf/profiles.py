@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from xspecnf.bestfit import FINE, BestFit, Likelihood, fit
 from xspecnf.errors import InputError
 from xspecnf.observation import Observation
-from xspecnf.parameters import from_unit
+from xspecnf.parameters import from_unit, to_unit
 from xspecnf.peaks import climb
 from xspecnf.physics import expected_counts
 from xspecnf.probit import from_normal, to_normal
@@ -134,10 +134,10 @@ class _Search:
         return self.u[self.index] + self.side * distance, False
 
     def rise(self, distance: float) -> float:
-        """Of the statistic, minimised at a distance from the best fit, from there and from the nearest tries."""
+        """Of the statistic, minimised at a distance from the best fit, from all known minima and the nearest tries."""
         held = Held(self.best, self.obs, self.index, self.u[self.index] + self.side * distance)
         nearest = sorted(self.known, key=lambda known: abs(known[0] - distance))[:2]
-        starts = [self._best_x(held), *(x for _, _, x in nearest)]
+        starts = [*self._minima(held), *(x for _, _, x in nearest)]
         place = climb(held, np.array(starts), FINE)
         k = int(np.argmax(place.points.log_density))
         rise = float(-2 * place.points.log_density[k] - self.best.statistic)
@@ -146,8 +146,9 @@ class _Search:
         self.known.append((distance, rise, place.points.x[k]))
         return rise
 
-    def _best_x(self, held: Held) -> Float64:
-        return held.at_unit(self.u[None]).x[0]
+    def _minima(self, held: Held) -> Float64:
+        others = [to_unit(np.array(other.theta), self.best.parameters) for other in self.best.others]
+        return held.at_unit(np.array([self.u, *others])).x
 
     def next_distance(self, distance: float, rise: float) -> float:
         """By the parabola through the best fit and this try; halfway between the tries that enclose the end where the

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
+from xspecnf.simulation import Setup, simulate_file
+
 Run = Callable[..., Result]
 NAMES = ("nH", "Gamma", "f_sc", "kT_disk", "norm")
 
@@ -56,6 +58,14 @@ def test_both_starts_find_the_same(fit: Run, example: Path) -> None:
     records = [json.loads(fit(example, "--json", "--start", start).stdout) for start in ("posterior", "prior")]
     values = [record["fit"]["minus_two_ln_likelihood"] for record in records]
     assert values[0] == pytest.approx(values[1], abs=0.1)
+
+
+def test_another_minimum_within_delta_is_told(fit: Run, example: Path, tmp_path: Path) -> None:
+    """A cool absorbed disc of 700 counts; a hot one fits worse by 2.2."""
+    responses = {"rmf_file": example.with_suffix(".rmf.gz"), "arf_file": example.with_suffix(".arf")}
+    simulate_file(Setup((1.0, 2.5, 0.02, 0.06, 3e5), 1000.0, **responses), tmp_path / "cool.pha", seed=3)
+    told = ["may be in two pieces" in fit(tmp_path / "cool.pha", "--profile", d).stdout for d in (1, 2.706)]
+    assert told == [False, True]
 
 
 def test_a_bad_file_fails_alone(fit: Run, example: Path, tmp_path: Path) -> None:
