@@ -32,10 +32,10 @@ SAMPLES = {False: 100, True: 500}
 COUNTS = (1e3, 3e6)
 COUNT_EDGES = (0, 1e4, 1e5, 1e6, np.inf)
 SOUND = "sound"
-FLAGS = ("misfit", "unlike-training", "extrapolated", "no-signal", "outside-prior")
+FLAGS = ("misfit", "too-close", "unlike-training", "extrapolated", "no-signal", "outside-prior")
 """Of failure: these should be silent for a sound spectrum."""
 
-DOUBTS = ("missed-peak", "low-ess", "high-khat", "evidence-mismatch")
+DOUBTS = ("approximate", "missed-peak", "low-ess", "high-khat", "evidence-mismatch")
 """That the posterior falls short, be the spectrum sound or not; they are shown, and do not count as false alarms."""
 
 FALSE_ALARMS = 0.01
@@ -43,11 +43,13 @@ FALSE_ALARMS = 0.01
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the verdict said of one spectrum: its counts, raised flags, and p-values (total, local, novelty; else 1)."""
+    """What the verdict said of one spectrum: its counts, raised flags, and p-values (total and 1 less it, local,
+    novelty; else 1).
+    """
 
     counts: float
     flags: tuple[str, ...]
-    p: tuple[float, float, float]
+    p: tuple[float, float, float, float]
 
 
 def observations(
@@ -69,7 +71,7 @@ def outcome(model: Model, obs: Observation, refine: bool) -> Outcome:
     try:
         posterior = model.infer(obs, SAMPLES[refine], refine=refine)
     except InputError:
-        return Outcome(total, ("outside-prior",), (1.0, 1.0, 1.0))
+        return Outcome(total, ("outside-prior",), (1.0, 1.0, 1.0, 1.0))
     return Outcome(total, _raised(posterior), _p_values(posterior))
 
 
@@ -77,10 +79,10 @@ def _raised(posterior: Posterior) -> tuple[str, ...]:
     return tuple(flag.name for flag in posterior.diagnostics.flags if flag.name in FLAGS + DOUBTS)
 
 
-def _p_values(posterior: Posterior) -> tuple[float, float, float]:
+def _p_values(posterior: Posterior) -> tuple[float, float, float, float]:
     d = posterior.diagnostics
-    check = (d.predictive.p_total, d.predictive.p_local) if d.predictive else (0.0, 0.0)
-    return (*check, 1.0 if d.novelty is None else d.novelty)
+    total, local = (d.predictive.p_total, d.predictive.p_local) if d.predictive else (0.0, 0.0)
+    return total, 1 - total, local, 1.0 if d.novelty is None else d.novelty
 
 
 def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -96,11 +98,11 @@ def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def threshold(sound: Sequence[Outcome]) -> dict[str, float]:
-    """The p-value that any of the three stays above in all but FALSE_ALARMS of sound spectra, and each alone."""
+    """The p-value that any of the four stays above in all but FALSE_ALARMS of sound spectra, and each alone."""
     p = np.array([o.p for o in sound])
     each = np.quantile(p, FALSE_ALARMS, axis=0)
     together = float(np.quantile(p.min(axis=1), FALSE_ALARMS))
-    return {"together": together, **dict(zip(("total", "local", "novelty"), each.tolist(), strict=True))}
+    return {"together": together, **dict(zip(("total", "close", "local", "novelty"), each.tolist(), strict=True))}
 
 
 def share(raised: Sequence[bool] | np.ndarray) -> float:

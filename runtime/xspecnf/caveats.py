@@ -74,6 +74,13 @@ def absent_caveat(background: Spectrum, grid: Grid) -> tuple[str, ...]:
     return (note,) if absent else ()
 
 
+def few_counts_caveat(counts: float | None) -> tuple[str, ...]:
+    """A note on a background of so few counts a bin that their square roots are no Gaussian errors; None: of more."""
+    if counts is None:
+        return ()
+    return (f"the background's errors are square roots of {counts:.2g} counts a bin: too few for a Gaussian",)
+
+
 def empty_caveat(name: str, energy: IntArray, value: FloatArray) -> tuple[str, ...]:
     """A note on rows of a matrix, of cells in rows `energy` with `value`, that are empty between others."""
     rows = np.flatnonzero(np.bincount(energy, weights=value))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xspecnf.bands import signal
 from xspecnf.diagnostics import Diagnostics, Fit
 from xspecnf.likelihood import fit_statistic
 from xspecnf.observation import Observation
@@ -15,7 +16,7 @@ from xspecnf.parameters import Parameter, from_unit, to_unit
 from xspecnf.posterior import quantiles
 from xspecnf.predictive import PredictiveCheck, check_draws, predictive_check
 from xspecnf.target import Target
-from xspecnf.verdict import Facts, judge
+from xspecnf.verdict import Edges, Facts, judge
 
 if TYPE_CHECKING:
     from xspecnf.adaptive import Refined
@@ -27,8 +28,8 @@ Float64 = NDArray[np.float64]
 EVALUATED = 60
 """Samples whose exact statistic is computed: enough for a fair best, in a few milliseconds."""
 
-EDGE = 0.01
-"""Outer share of a parameter's range that counts as its edge."""
+EDGE, SLICES = 0.01, 20
+"""The outer share of a parameter's range that counts as its edge, and the slices in which its density is taken."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Assessed:
         weights: (S,), sum 1.
         fit: at the median of every parameter, and at the best of some samples.
         check: posterior predictive; None where the likelihood of all samples that were looked at is zero.
+        network_efficiency: effective share of the network's draws that were looked at; None where refined.
         refined: the refinement they come from, None for the network's own.
     """
 
@@ -49,22 +51,26 @@ class Assessed:
     weights: Float64
     fit: Fit
     check: PredictiveCheck | None
+    network_efficiency: float | None = None
     refined: Refined | None = None
 
 
 @dataclass(frozen=True)
 class First:
-    """What the exact physics says of the network's first draws: fit statistics (E,), and the predictive check."""
+    """What the exact physics says of the network's first draws: fit statistics (E,), the predictive check, and the
+    share of them that is effective.
+    """
 
     statistics: NDArray[np.floating[Any]]
     check: PredictiveCheck | None
+    efficiency: float
 
 
 def look_at(target: Target, draws: Draws, rng: np.random.Generator) -> First:
     """Look at EVALUATED of the network's draws, or as many as there are."""
     u = draws.u[:EVALUATED]
     counts = target.expected_counts(from_unit(u, target.parameters).astype(np.float32))
-    return First(fit_statistic(counts, target.obs), check_draws(target, u, counts, draws.log_q[:EVALUATED], rng))
+    return First(fit_statistic(counts, target.obs), *check_draws(target, u, counts, draws.log_q[:EVALUATED], rng))
 
 
 def assess_draws(target: Target, draws: Draws, first: First) -> Assessed:
@@ -75,7 +81,7 @@ def assess_draws(target: Target, draws: Draws, first: First) -> Assessed:
     statistic = fit_statistic(target.expected_counts(middle.astype(np.float32)), target.obs)
     values = np.concatenate([statistic, first.statistics])
     fit = goodness(np.vstack([middle, theta[: len(first.statistics)]]), values, target.obs)
-    return Assessed(theta, draws.log_q, weights, fit, first.check)
+    return Assessed(theta, draws.log_q, weights, fit, first.check, first.efficiency)
 
 
 def assess_refined(target: Target, refined: Refined, rng: np.random.Generator) -> Assessed:
@@ -86,7 +92,7 @@ def assess_refined(target: Target, refined: Refined, rng: np.random.Generator) -
     counts = np.vstack([target.expected_counts(middle.astype(np.float32)), samples.points.counts[best]])
     fit = goodness(np.vstack([middle, theta[best]]), fit_statistic(counts, target.obs), target.obs)
     check = predictive_check(samples.points.counts, weights, target.obs, rng)
-    return Assessed(theta, samples.log_q, weights, fit, check, refined)
+    return Assessed(theta, samples.log_q, weights, fit, check, refined=refined)
 
 
 def median(theta: Float64, weights: Float64) -> Float64:
@@ -109,11 +115,17 @@ def goodness(theta: Float64, values: NDArray[np.floating[Any]], obs: Observation
     )
 
 
-def edge_mass(theta: Float64, weights: Float64, parameters: tuple[Parameter, ...]) -> dict[str, float]:
-    """By parameter name, the larger of the posterior masses within EDGE of either end of its prior range."""
-    u = to_unit(theta, parameters)
-    masses = np.maximum(weights @ (u < EDGE), weights @ (u > 1 - EDGE))
-    return {parameter.name: float(mass) for parameter, mass in zip(parameters, masses, strict=True)}
+def edges(theta: Float64, weights: Float64, parameters: tuple[Parameter, ...]) -> dict[str, Edges]:
+    """The posterior at the ends of every parameter's prior range, by its name."""
+    unit = np.clip(to_unit(theta, parameters), 0, 1)
+    return {p.name: _edges(u, weights) for p, u in zip(parameters, unit.T, strict=True)}
+
+
+def _edges(u: Float64, weights: Float64) -> Edges:
+    """Of one parameter (S,) in the unit cube."""
+    density = np.histogram(u, SLICES, (0, 1), weights=weights)[0]
+    mass = max(weights @ (u < EDGE), weights @ (u > 1 - EDGE))
+    return Edges(float(mass), (float(density[0] / density.max()), float(density[-1] / density.max())))
 
 
 def diagnose(
@@ -129,13 +141,16 @@ def diagnose(
         counts=float(obs.counts[good].sum()),
         background=float(obs.background[good].sum()),
         background_error=float(np.linalg.norm(obs.background_error[good])),
+        signal=signal(obs),
         bad_fraction=float(1 - good.mean()),
         has_background=obs.has_background,
         reference_response=obs.response.name == reference.name,
         statistic=fit.best,
         dof=fit.dof,
         check=assessed.check,
-        edge_mass=edge_mass(assessed.theta, assessed.weights, bundle.parameters),
+        edges=edges(assessed.theta, assessed.weights, bundle.parameters),
+        poisson_background=obs.poisson_background,
+        network_efficiency=assessed.network_efficiency,
         beyond=tuple(bundle.training_range.left_by(obs, reference)) if bundle.training_range else (),
         novelty=bundle.novelty.p_value(context) if bundle.novelty else None,
         acceptance=acceptance,

@@ -55,7 +55,8 @@ class Posterior:
         seconds: wall time of the inference, reading of files not included.
         notes: what the reading of the files had to assume.
         mjd: middle of the observation, NaN where the file does not tell.
-        statistic: (S,) PGSTAT of every sample, -2 ln L; None until :meth:`with_statistic` was asked for it.
+        statistic: (S,) -2 ln L of every sample, PGSTAT's or the marginal likelihood's, as the observation has it; None
+            until :meth:`with_statistic` was asked for it.
         observation: what it was inferred from; None of one that was loaded, or that came out of a batch, whose
             responses would fill the memory.
 
@@ -187,7 +188,7 @@ class Posterior:
 
     def to_table(self) -> Table:
         """The samples as an astropy Table: a column a parameter with its unit, then log_prob, weight and, where it is
-        known, pgstat.
+        known, statistic.
         """
         from xspecnf.formats.samples import table
 

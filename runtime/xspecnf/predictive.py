@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xspecnf.arrays import like
+from xspecnf.bands import WINDOWS, window_sums
 from xspecnf.importance import reweight
 from xspecnf.likelihood import fit_statistic, log_likelihood
 from xspecnf.observation import Observation
@@ -39,10 +40,6 @@ Floats = NDArray[np.floating[Any]]
 SAMPLES, REPEATS = 40, 4
 """Posterior samples that are replicated, and how often each: the data's scatter among replicates is far wider than the
 posterior's, and the data's own statistic is needed once a sample."""
-
-WINDOWS = (2, 4, 8, 16, 32)
-"""Bins, each twice the one before. NICER's resolution is 2-5 of them, an absorption edge or a shelf of the background
-tens."""
 
 SUSPECT = 0.01
 """Smaller p-values of a few draws are not believed before the posterior's peak was looked at."""
@@ -101,21 +98,22 @@ def predictive_check(
 
 def check_draws(
     target: Target, u: Float64, model_counts: Floats, log_q: Float64, rng: np.random.Generator
-) -> PredictiveCheck | None:
+) -> tuple[PredictiveCheck | None, float]:
     """Check the exact posterior by draws u (S, 5) of a proposal whose ln density is log_q (S,); None where the
-    likelihood of all is zero.
+    likelihood of all is zero. The share of the draws that is effective comes with it.
 
     Few draws may all miss a narrow peak: where they seem not to fit, the peak that an ascent from the best of them
     reaches is checked in their place.
     """
     log_l = log_likelihood(model_counts, target.obs)
     if not np.any(np.isfinite(log_l)):
-        return None
-    check = predictive_check(model_counts, reweight(log_l, log_q).weights, target.obs, rng)
+        return None, 0.0
+    weighing = reweight(log_l, log_q)
+    check = predictive_check(model_counts, weighing.weights, target.obs, rng)
     if min(check.p_total, check.p_local) > SUSPECT:
-        return check
+        return check, weighing.efficiency
     peak = climb(target, target.at_unit(u[[np.nanargmax(log_l)]]).x, PEAK_GAIN)
-    return predictive_check(peak.points.counts, np.ones(1), target.obs, rng)
+    return predictive_check(peak.points.counts, np.ones(1), target.obs, rng), weighing.efficiency
 
 
 def replicated(
@@ -154,7 +152,7 @@ def residuals(counts: Floats, expected: Floats, obs: Observation) -> list[Floats
     y = expected + background
     difference = obs.good * (like(counts, expected) - y)
     variance = obs.good * (np.maximum(y, LEAST_VARIANCE) + error**2 + (systematic * expected) ** 2)
-    pairs = zip(_window_sums(difference), _window_sums(variance), strict=True)
+    pairs = zip(window_sums(difference), window_sums(variance), strict=True)
     return [d / np.sqrt(np.maximum(v, LEAST_VARIANCE) + np.maximum(d, 0) / 3) for d, v in pairs]
 
 
@@ -176,16 +174,6 @@ def tail_probability(difference: Floats) -> float:
     root = max(1 - skew * mean / (2 * sigma), 0.0) ** (1 / 3)
     z = 6 / skew * (root - 1) + skew / 6
     return 0.5 * math.erfc(z / math.sqrt(2))
-
-
-def _window_sums(values: Floats) -> list[Floats]:
-    """For each of WINDOWS, the sums (..., bins + 1 - width) of (..., bins) over neighbours: two of the one before."""
-    sums = []
-    for width in WINDOWS:
-        half = width // 2
-        values = values[..., :-half] + values[..., half:]
-        sums.append(values)
-    return sums
 
 
 def _strongest(residual: list[Floats], obs: Observation) -> Residual:

@@ -7,7 +7,7 @@ file can be read by any program. What is drawn is what the likelihood assumes (:
 
 with the model's rate m_c in channel c, the systematic error e, one deviate for all channels of the network's bin k,
 which share one calibration, and the background B +- sigma of the file that is written beside the spectrum, scaled to
-its exposure.
+its exposure. A background is held at zero in the sum of a bin, not in each channel: many empty ones would add up.
 """
 
 from __future__ import annotations
@@ -156,7 +156,18 @@ def _true_background(measured: Spectrum, exposure: float, rng: np.random.Generat
     """A background (channels,) that the measured one is an estimate of, over the source's exposure."""
     error = np.sqrt(np.maximum(measured.counts, 0.0)) if measured.error is None else measured.error
     counts = measured.counts + error * rng.standard_normal(len(error))
-    return np.maximum(counts, 0.0) * exposure / (measured.exposure * measured.backscal * measured.areascal)
+    return _held_at_zero(counts) * exposure / (measured.exposure * measured.backscal * measured.areascal)
+
+
+def _held_at_zero(counts: Float64) -> Float64:
+    """None below zero (channels,), and the sum of each of the network's bins what it was, or zero if that was below."""
+    held = np.maximum(counts, 0.0)
+    if len(counts) != NICER.channels:
+        return held
+    total, kept = np.maximum(NICER.group(counts), 0.0), NICER.group(held)
+    bins = NICER.bin_of_channel
+    share = total / np.where(kept > 0, kept, 1.0)
+    return np.where(bins < 0, held, held * share[bins])
 
 
 def _history(setup: Setup, seed: int) -> Iterator[str]:

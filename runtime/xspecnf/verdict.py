@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from xspecnf.predictive import PredictiveCheck
@@ -25,17 +25,23 @@ class Thresholds:
     """Where a flag is raised. The defaults are judgements; the reasons stand beside them.
 
     Attributes:
-        signal_sigma: net counts below so many standard deviations: nothing to fit (reject).
+        signal_sigma: net counts below so many standard deviations, in all of the band and in each window of it:
+            nothing to fit (reject).
         background_fraction: background above this share of the counts: its model decides the answer.
+        poisson_fraction: share of a background in the counts from which it matters that its errors are no Gaussian's.
         edge_mass: posterior mass within the outer 1 % of a parameter's range; a flat posterior has 0.01 at each end.
-        p_total, p_local: posterior predictive p-values below which the model does not fit; with `novelty` chosen to
-            raise about 1 % of false alarms among sound spectra (benchmarks/failures.py).
+        edge_density: of the posterior in the outer 5 % of a parameter's range, over its largest.
+        p_total, p_local: posterior predictive p-values below which the model does not fit; with `novelty` and `p_close`
+            chosen to raise about 1 % of false alarms among sound spectra (benchmarks/failures.py).
+        p_close: 1 - p_total below which the data scatter too little for their errors.
         misses: the best draw's fit statistic lies so far above the posterior's peak: the scatter of five parameters
             leaves the best of many draws within a few of it.
         novelty: share of training-like spectra that are as unlike the training data.
         misfit_reject: reduced statistic beyond which no parameter means anything.
         bad_bins: share of the bins that are lost to bad quality; the network trained on gaps of up to a quarter.
         bad_bins_reject: the same, too many to go on.
+        network_efficiency: effective share of the network's draws that were looked at, when not refined: with 5 of 60
+            the posterior is not theirs.
         efficiency: effective share of the samples, when refined.
         ess_reject: fewer effective samples than this cannot carry a 68 % interval.
         khat: shape of the weights' tail beyond which importance sampling converges too slowly to be trusted.
@@ -46,14 +52,18 @@ class Thresholds:
 
     signal_sigma: float = 5.0
     background_fraction: float = 0.5
+    poisson_fraction: float = 0.1
     edge_mass: float = 0.05
+    edge_density: float = 0.5
     p_total: float = 0.004
     p_local: float = 0.004
+    p_close: float = 0.002
     misses: float = 20.0
     novelty: float = 0.002
     misfit_reject: float = 5.0
     bad_bins: float = 0.25
     bad_bins_reject: float = 0.5
+    network_efficiency: float = 5 / 60
     efficiency: float = 0.05
     ess_reject: float = 20.0
     khat: float = RELIABLE_KHAT
@@ -74,13 +84,16 @@ class Facts:
         counts: total counts in the good bins.
         background: expected background counts in them, at the source's exposure.
         background_error: its standard deviation, or 0.
+        signal: net counts in standard deviations, of all good bins and of the window where they are most.
+        poisson_background: its counts a bin where they are too few for Gaussian errors; None otherwise.
         bad_fraction: share of the bins with a bad-quality channel.
         has_background: False where no background was subtracted or modelled.
         reference_response: True where the bundle's response stood in for the observation's own.
         statistic: PGSTAT of the best sample, without the systematic error's normalisation term.
         dof: bins less free parameters.
         check: posterior predictive check; None where the model cannot be evaluated at the posterior.
-        edge_mass: by parameter name, the larger posterior mass within the outer 1 % of either end of its range.
+        edges: by parameter name, the posterior at the ends of its range.
+        network_efficiency: effective share of the network's draws that were looked at; None where refined.
         beyond: how the observation leaves the range of the training, in words.
         novelty: p-value of its context among training-like spectra; None where the bundle does not know.
         acceptance: share of the network's draws inside the prior.
@@ -94,13 +107,16 @@ class Facts:
     counts: float
     background: float
     background_error: float
+    signal: tuple[float, float]
     bad_fraction: float
     has_background: bool
     reference_response: bool
     statistic: float
     dof: int
     check: PredictiveCheck | None
-    edge_mass: Mapping[str, float]
+    edges: Mapping[str, Edges]
+    poisson_background: float | None = None
+    network_efficiency: float | None = None
     beyond: tuple[str, ...] = ()
     novelty: float | None = None
     acceptance: float = 1.0
@@ -109,6 +125,19 @@ class Facts:
     khat: float | None = None
     evidence_khat: float | None = None
     evidence_excess: float | None = None
+
+
+@dataclass(frozen=True)
+class Edges:
+    """A posterior at the ends of a parameter's range.
+
+    Attributes:
+        mass: the larger of those in the outer 1 % of either end.
+        density: (lower end, upper end) in the outer 5 %, over the largest anywhere.
+    """
+
+    mass: float
+    density: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -138,19 +167,15 @@ def judge(facts: Facts, thresholds: Thresholds | None = None) -> Verdict:
     return Verdict(level, flags)
 
 
-def significance(counts: Any, background: Any, background_error: Any) -> Any:
-    """Net counts over their noise, of numbers or of arrays alike."""
-    return (counts - background) / (counts + (counts == 0) + background_error**2) ** 0.5
-
-
 def _data_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
-    signal = significance(facts.counts, facts.background, facts.background_error)
-    if signal < limits.signal_sigma:
-        net = facts.counts - facts.background
-        yield Flag("no-signal", "reject", f"{net:.0f} net counts are only {signal:.1f} sigma above the background")
-    elif facts.background > limits.background_fraction * facts.counts:
-        share = facts.background / facts.counts
+    share = facts.background / max(facts.counts, 1)
+    if facts.signal[1] < limits.signal_sigma:
+        yield Flag("no-signal", "reject", _without_signal(facts, limits))
+    elif share > limits.background_fraction:
         yield Flag("background-dominated", "caution", f"{share:.0%} of the counts are background")
+    if facts.poisson_background is not None and share > limits.poisson_fraction:
+        reason = f"the background's errors are square roots of {facts.poisson_background:.2g} counts a bin: too few"
+        yield Flag("poisson-background", "caution", reason)
     if not facts.has_background:
         yield Flag("no-background", "caution", "no background file: the background was taken to be zero")
     if facts.reference_response:
@@ -158,6 +183,14 @@ def _data_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
     if facts.bad_fraction > limits.bad_bins:
         severity: Severity = "reject" if facts.bad_fraction > limits.bad_bins_reject else "caution"
         yield Flag("bad-bins", severity, f"{facts.bad_fraction:.0%} of the bins hold channels of bad quality")
+
+
+def _without_signal(facts: Facts, limits: Thresholds) -> str:
+    whole, best = facts.signal
+    net = facts.counts - facts.background
+    if whole < -limits.signal_sigma:
+        return f"the background lies {-whole:.1f} sigma above the counts, by {-net:.0f}"
+    return f"{net:.0f} net counts are only {whole:.1f} sigma above the background, in part of the band {best:.1f}"
 
 
 def _training_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
@@ -179,10 +212,13 @@ def _fit_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
     if check.p_total < limits.p_total or check.p_local < limits.p_local:
         severity: Severity = "reject" if reduced > limits.misfit_reject else "caution"
         yield Flag("misfit", severity, f"the model does not fit: PGSTAT/dof {reduced:.2f}, {_worst(check)}")
+    elif check.p_total > 1 - limits.p_close:
+        reason = f"the data scatter less than their errors: PGSTAT/dof {reduced:.2f}, {chance(1 - check.p_total)}"
+        yield Flag("too-close", "caution", reason)
     if facts.statistic > check.statistic + limits.misses:
         severity = "reject" if facts.statistic / facts.dof > limits.misfit_reject else "caution"
         gap = facts.statistic - check.statistic
-        yield Flag("missed-peak", severity, f"the samples fit worse than the model can, by {gap:.0f}; refine them")
+        yield Flag("missed-peak", severity, f"the samples fit worse than the model can, by {gap:.0f}")
 
 
 def _worst(check: PredictiveCheck) -> str:
@@ -200,16 +236,27 @@ def chance(p: float) -> str:
 
 
 def _posterior_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
-    if edges := [name for name, mass in facts.edge_mass.items() if mass > limits.edge_mass]:
-        yield Flag("prior-edge", "caution", f"the posterior of {', '.join(edges)} piles up at the edge of the prior")
+    flat = [name for name, edges in facts.edges.items() if min(edges.density) > limits.edge_density]
+    if flat:
+        reason = f"the data hardly constrain {', '.join(flat)}: the posterior is nearly the prior"
+        yield Flag("unconstrained", "caution", reason)
+    if edge := [name for name, edges in facts.edges.items() if name not in flat and _at_edge(edges, limits)]:
+        yield Flag("prior-edge", "caution", f"the posterior of {', '.join(edge)} reaches the edge of the prior")
     if facts.acceptance < limits.acceptance:
         severity: Severity = "reject" if facts.ess is None else "caution"  # where refined, only the search began there
         reason = f"only {facts.acceptance:.1%} of the network's draws are inside the prior"
         yield Flag("outside-prior", severity, reason)
 
 
+def _at_edge(edges: Edges, limits: Thresholds) -> bool:
+    return edges.mass > limits.edge_mass or max(edges.density) > limits.edge_density
+
+
 def _weight_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
-    """Of a refined posterior; no other has these facts."""
+    """What the exact likelihood says of the samples: of few of the network's, of all where they were refined."""
+    if facts.network_efficiency is not None and facts.network_efficiency < limits.network_efficiency:
+        reason = f"the network's samples only resemble the posterior: {facts.network_efficiency:.1%} are effective"
+        yield Flag("approximate", "caution", reason)
     if facts.ess is None or facts.efficiency is None:
         return
     if facts.efficiency < limits.efficiency:

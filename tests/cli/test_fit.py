@@ -62,8 +62,8 @@ def test_both_starts_find_the_same(fit: Run, example: Path) -> None:
 
 def test_another_minimum_within_delta_is_told(fit: Run, example: Path, tmp_path: Path) -> None:
     """A cool absorbed disc of 700 counts; a hot one fits worse by 2.2."""
-    responses = {"rmf_file": example.with_suffix(".rmf.gz"), "arf_file": example.with_suffix(".arf")}
-    simulate_file(Setup((1.0, 2.5, 0.02, 0.06, 3e5), 1000.0, **responses), tmp_path / "cool.pha", seed=3)
+    rmf, arf = example.with_suffix(".rmf.gz"), example.with_suffix(".arf")
+    simulate_file(Setup((1.0, 2.5, 0.02, 0.06, 3e5), 1000.0, rmf, arf), tmp_path / "cool.pha", seed=3)
     told = ["may be in two pieces" in fit(tmp_path / "cool.pha", "--profile", d).stdout for d in (1, 2.706)]
     assert told == [False, True]
 

@@ -14,7 +14,7 @@ from xspecnf.errors import InputError, MissingExtraError
 from xspecnf.formats.json import record
 from xspecnf.likelihood import log_likelihood
 from xspecnf.model import load_model
-from xspecnf.observation import Observation
+from xspecnf.observation import MARGINAL, Observation
 from xspecnf.posterior import Posterior
 
 ARVIZ = pytest.mark.filterwarnings("ignore:\\s*ArviZ is undergoing:FutureWarning")
@@ -118,7 +118,7 @@ def test_a_chain_is_what_xspec_loads(weighted: Posterior, tmp_path: Path) -> Non
     """What XSPEC's reader checks: the extension, the type's keywords, doubles, the labels, units as in model.dat."""
     from astropy.io import fits
 
-    replace(weighted, file="Γ.pha").save(tmp_path / "chain.fits")
+    replace(weighted, file="Γ.pha", notes=(MARGINAL,)).save(tmp_path / "chain.fits")
     with fits.open(tmp_path / "chain.fits") as file:
         header, names = file["CHAIN"].header, file["CHAIN"].columns.names
         formats, units = file["CHAIN"].columns.formats, file["CHAIN"].columns.units
@@ -127,6 +127,7 @@ def test_a_chain_is_what_xspec_loads(weighted: Posterior, tmp_path: Path) -> Non
     assert units == ["10^22", "", "", "keV", "", ""]
     assert (header["CHAINTYP"], header["TEMPR001"], header["STROW001"]) == ("MetropolisHastings", 1.0, 1)
     assert header["NAXIS2"] == 50
+    assert MARGINAL in "".join(header["HISTORY"])
 
 
 def test_every_row_of_a_chain_has_its_own_statistic(
@@ -162,7 +163,7 @@ def test_arviz_reads_the_netcdf_file(weighted: Posterior, synthetic: Observation
     assert data["posterior"].sizes == {"chain": 1, "draw": 50}
     np.testing.assert_array_equal(data["posterior"]["kT_disk"][0], equal.theta[:, 3])
     assert data["posterior"]["kT_disk"].attrs["units"] == "keV"
-    np.testing.assert_array_equal(data["sample_stats"]["pgstat"][0], equal.statistic)
+    np.testing.assert_array_equal(data["sample_stats"]["statistic"][0], equal.statistic)
     np.testing.assert_array_equal(data["observed_data"]["counts"], synthetic.counts)
     assert float(data["constant_data"]["exposure"]) == synthetic.exposure
 

@@ -125,7 +125,7 @@ def test_a_notebook_shows_names_units_and_reasons() -> None:
 def test_the_samples_as_an_astropy_table() -> None:
     post = replace(posterior(), statistic=np.arange(400.0))
     table = post.to_table()
-    assert table.colnames == [*post.names, "log_prob", "weight", "pgstat"]
+    assert table.colnames == [*post.names, "log_prob", "weight", "statistic"]
     np.testing.assert_array_equal(table["norm"], post.theta[:, 4])
     assert table["kT_disk"].unit == "keV"
     assert table["nH"].quantity[0].to_value("cm-2") == pytest.approx(1e22 * post.theta[0, 0])

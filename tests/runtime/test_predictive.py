@@ -128,7 +128,8 @@ def test_draws_that_miss_the_peak_do_not_make_a_misfit(synthetic: Observation) -
     counts = expected_counts(from_unit(u, BHB_PARAMETERS), synthetic)
     alone = predictive_check(counts, ONE, synthetic, np.random.default_rng(8))
     target = Target(synthetic, BHB_PARAMETERS, partial(expected_counts, obs=synthetic))
-    check = check_draws(target, u, counts, np.zeros(1), np.random.default_rng(8))
+    check, efficiency = check_draws(target, u, counts, np.zeros(1), np.random.default_rng(8))
+    assert efficiency == 1
     assert check is not None
     assert alone.p_total < 1e-4 < 0.01 < check.p_total
     assert check.statistic < alone.statistic - 20

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from xspecnf.predictive import PredictiveCheck, Residual
-from xspecnf.verdict import Facts, Thresholds, judge
+from xspecnf.verdict import Edges, Facts, Thresholds, judge
 
 FITS = PredictiveCheck(0.4, 0.6, Residual(6.2, 6.8, 2.5), statistic=238)
 GOOD = Facts(
@@ -21,7 +21,8 @@ GOOD = Facts(
     statistic=240,
     dof=235,
     check=FITS,
-    edge_mass={"nH": 0.0, "f_sc": 0.01},
+    signal=(98, 98),
+    edges={"nH": Edges(0.0, (0.0, 0.0)), "f_sc": Edges(0.01, (0.4, 0.1))},
     ess=800,
     efficiency=0.8,
 )
@@ -36,8 +37,9 @@ def test_a_good_fit_with_everything_known_is_good() -> None:
 @pytest.mark.parametrize(
     ("changes", "flag", "level"),
     [
-        ({"counts": 120, "background": 110}, "no-signal", "reject"),
-        ({"counts": 0, "background": 0}, "no-signal", "reject"),
+        ({"counts": 120, "background": 110, "signal": (0.9, 2.4)}, "no-signal", "reject"),
+        ({"counts": 0, "background": 0, "signal": (0, 0)}, "no-signal", "reject"),
+        ({"poisson_background": 3.0, "background": 2000}, "poisson-background", "caution"),
         ({"background": 6000}, "background-dominated", "caution"),
         ({"has_background": False, "background": 0}, "no-background", "caution"),
         ({"reference_response": True}, "reference-response", "caution"),
@@ -52,7 +54,11 @@ def test_a_good_fit_with_everything_known_is_good() -> None:
         ({"statistic": 300}, "missed-peak", "caution"),
         ({"statistic": 85 * 235}, "missed-peak", "reject"),
         ({"statistic": float("nan")}, "misfit", "reject"),
-        ({"edge_mass": {"nH": 0.0, "f_sc": 0.2}}, "prior-edge", "caution"),
+        ({"edges": {"f_sc": Edges(0.2, (0.3, 0.0))}}, "prior-edge", "caution"),
+        ({"edges": {"f_sc": Edges(0.02, (0.6, 0.0))}}, "prior-edge", "caution"),
+        ({"edges": {"Gamma": Edges(0.02, (0.6, 0.9))}}, "unconstrained", "caution"),
+        ({"ess": None, "efficiency": None, "network_efficiency": 0.03}, "approximate", "caution"),
+        ({"check": replace(FITS, p_total=0.999)}, "too-close", "caution"),
         ({"acceptance": 0.1}, "outside-prior", "caution"),
         ({"acceptance": 0.1, "ess": None, "efficiency": None}, "outside-prior", "reject"),
         ({"ess": 10, "efficiency": 0.8}, "low-ess", "caution"),
@@ -70,9 +76,26 @@ def test_each_rule(changes: dict[str, Any], flag: str, level: str) -> None:
     assert verdict.level == level
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"signal": (2.0, 7.0)},  # a soft source that the sum over the band drowns
+        {"poisson_background": 3.0},  # of a background that hardly matters
+        {"ess": None, "efficiency": None, "network_efficiency": 0.3},
+    ],
+)
+def test_what_is_sound_raises_no_flag(changes: dict[str, Any]) -> None:
+    assert judge(replace(GOOD, **changes)).level == "good"
+
+
+def test_a_background_above_the_data_is_said() -> None:
+    verdict = judge(replace(GOOD, counts=1000, background=2000, signal=(-20.0, 1.0)))
+    assert verdict.flags[0].reason == "the background lies 20.0 sigma above the counts, by 1000"
+
+
 def test_the_worst_flag_decides_and_every_reason_is_named() -> None:
     hopeless = replace(FITS, p_total=1e-99, statistic=85 * 235)
-    verdict = judge(replace(GOOD, check=hopeless, has_background=False, edge_mass={"f_sc": 0.9}))
+    verdict = judge(replace(GOOD, check=hopeless, has_background=False, edges={"f_sc": Edges(0.9, (1, 0))}))
     assert verdict.level == "reject"
     assert [flag.name for flag in verdict.flags] == ["no-background", "misfit", "prior-edge"]
     assert "f_sc" in verdict.flags[-1].reason

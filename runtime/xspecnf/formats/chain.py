@@ -4,8 +4,9 @@ One binary table, EXTNAME CHAIN: a column of doubles each free parameter, named 
 and FIT_STATISTIC last (XSPEC manual, command `chain`). `error`, `eqwidth err` and `flux ... err` take the
 chain for the model in hand only if the columns' units, too, are those of XSPEC's model.dat: here nH and T_max have one.
 
-XSPEC's rows have no weights: the samples are resampled. FIT_STATISTIC is -2 ln L of :mod:`xspecnf.statistics`: PGSTAT
-on this package's bins and, with a systematic error, its normalisation term, which XSPEC does not know.
+XSPEC's rows have no weights: the samples are resampled. FIT_STATISTIC is -2 ln L (:mod:`xspecnf.likelihood`): PGSTAT on
+this package's bins and, with a systematic error, its normalisation term, which XSPEC does not know; or that of the
+marginal likelihood, as HISTORY then says with the posterior's other notes.
 """
 
 from __future__ import annotations
@@ -38,12 +39,19 @@ def write(posterior: Posterior, path: Path) -> None:
     )
     # Without a temperature that holds from the first row on XSPEC refuses a chain of this type.
     table.header.update({"CHAINTYP": "MetropolisHastings", "TEMPR001": 1.0, "STROW001": 1})
-    file = Path(posterior.file).name.encode("ascii", "replace").decode()  # all that a FITS header takes
-    table.header.add_history(f"xspecnf, model {posterior.model}, seed {posterior.seed}, of {file}")
+    file = Path(posterior.file).name
+    table.header.add_history(_ascii(f"xspecnf, model {posterior.model}, seed {posterior.seed}, of {file}"))
     table.header.add_history("TBabs(simplcutx(ezdiskbb)), abund wilm, ReflFrac 0, kT_e 100 keV frozen")
+    for note in posterior.notes:
+        table.header.add_history(_ascii(note))
     content = io.BytesIO()
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(content)
     write_atomically(path, content.getvalue())
+
+
+def _ascii(text: str) -> str:
+    """All that a FITS header takes."""
+    return text.encode("ascii", "replace").decode()
 
 
 def _column(parameter: Parameter, values: np.ndarray) -> Column:

@@ -37,8 +37,8 @@ def datasets(posterior: Posterior) -> dict[str, Any]:
     """The groups by name, as xarray.Dataset: one chain of equally weighted draws.
 
     posterior: the parameters, with their units. sample_stats: log_prob; and, where the exact statistic of the samples
-    can be had, pgstat and lp = -pgstat/2, which is ln of the posterior density in the scaled parameters up to a
-    constant. With the observation: observed_data, the counts; constant_data, what belongs to them.
+    can be had, statistic and lp = -statistic/2, which is ln of the posterior density in the scaled parameters up to
+    a constant. With the observation: observed_data, the counts; constant_data, what belongs to them.
     """
     xarray = require("xarray", "netcdf", "NetCDF")
     if posterior.observation is not None:
@@ -47,13 +47,14 @@ def datasets(posterior: Posterior) -> dict[str, Any]:
     draws = {p.name: _draws(x, p.unit, p.xspec) for p, x in zip(equal.parameters, equal.theta.T, strict=True)}
     stats = {"log_prob": _draws(equal.log_prob, "", "ln density of the proposal, in the scaled parameters")}
     if equal.statistic is not None:
-        stats |= {"pgstat": _draws(equal.statistic, "", "-2 ln L"), "lp": _draws(-equal.statistic / 2, "", "ln L")}
+        stats |= {"statistic": _draws(equal.statistic, "", "-2 ln L"), "lp": _draws(-equal.statistic / 2, "", "ln L")}
     attributes = {
         "inference_library": "xspecnf",
         "model": posterior.model,
         "file": posterior.file,
         "seed": posterior.seed,
         "verdict": posterior.diagnostics.verdict,
+        "notes": "; ".join(posterior.notes),
     }
     groups = {
         "posterior": xarray.Dataset(draws, attrs=attributes),

@@ -22,6 +22,6 @@ def table(posterior: Posterior) -> Table:
     ]
     columns += [Column(posterior.log_prob, "log_prob"), Column(posterior.weights, "weight")]
     if posterior.statistic is not None:
-        columns.append(Column(posterior.statistic, "pgstat"))
+        columns.append(Column(posterior.statistic, "statistic"))
     meta = {"file": posterior.file, "model": posterior.model, "seed": posterior.seed}
     return Table(columns, meta=meta | {"verdict": posterior.diagnostics.verdict})

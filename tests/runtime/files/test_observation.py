@@ -178,8 +178,26 @@ def test_what_the_files_leave_open_is_said(observe, write_pha):
 @pytest.mark.parametrize(("scale", "said"), [(1.0, False), (3.0, True)])
 def test_errors_that_are_not_poisson_s_are_said(observe, scale, said):
     columns = {"COUNTS": np.full(CHANNELS, 100), "STAT_ERR": np.full(CHANNELS, 10 * scale)}
-    notes = observe(columns, background=({}, {}), POISSERR=False).notes
+    notes = observe(columns, background=({"COUNTS": np.full(CHANNELS, 10)}, {}), POISSERR=False).notes
     assert notes == (("source.pha: its stated variance is 9 times that of Poisson counts and was not used",) * said)
+
+
+@pytest.mark.parametrize(("counts", "said"), [(1, True), (4, False)])
+def test_a_background_of_few_counts_is_said(observe, counts, said):
+    obs = observe(background=({"COUNTS": np.full(CHANNELS, counts)}, {}))
+    middle = counts * np.median(NICER.channels_per_bin)
+    assert obs.poisson_background == (middle if said else None)
+    assert (
+        obs.notes
+        == (f"the background's errors are square roots of {middle:.2g} counts a bin: too few for a Gaussian",) * said
+    )
+
+
+def test_stated_errors_are_not_poisson_s(observe):
+    columns = {"COUNTS": np.ones(CHANNELS), "STAT_ERR": np.ones(CHANNELS)}
+    obs = observe(background=(columns, {"POISSERR": False}))
+    assert obs.poisson_background is None
+    assert obs.notes == ()
 
 
 def test_a_background_less_than_its_error_is_said(observe):

@@ -1,8 +1,8 @@
 """Fresh simulated spectra to judge a bundle on, as many of each brightness as can be had.
 
 The simulator's sources crowd at 1e3 to 1e6 counts. Which spectra are judged is decided by their counts alone, that is
-by the data, which leaves calibrated posteriors calibrated: ranges that are frequent are thinned, and a spectrum whose
-verdict is that there is no signal is not judged. Sources are drawn down to far fewer counts than such a signal needs,
+by the data, which leaves calibrated posteriors calibrated: ranges that are frequent are thinned, and a spectrum without
+a signal in the sum of its bins is not judged. Sources are drawn down to far fewer counts than such a signal needs,
 because the posterior allows for them.
 """
 
@@ -11,8 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from xspecnf.bands import significance
 from xspecnf.model import Model
-from xspecnf.verdict import Thresholds, significance
+from xspecnf.verdict import Thresholds
 from xspecnf_train.simulate import ARRAYS, Batch, Simulator, SimulatorConfig
 from xspecnf_train.tables import build
 
@@ -67,7 +68,7 @@ def _thinned(simulator: Simulator, rng: np.random.Generator) -> Iterator[Batch]:
 
 
 def _with_signal(batch: Batch) -> Batch:
-    """Those whose verdict would not be that there is no signal (xspecnf.verdict)."""
+    """Those that are detected in the sum of their bins, as the verdict asks of it or of a part of the band."""
     counts = total_counts(batch)
     background = (batch.background * batch.good).sum(axis=1)
     background_error = np.linalg.norm(batch.background_error * batch.good, axis=1)
