@@ -42,7 +42,7 @@ def _row(name: str, marginal: Marginal) -> tuple[str, ...]:
 def _fit(posterior: Posterior) -> Line:
     fit = posterior.fit
     return Line(
-        f"PGStat/dof {fit.value:.1f}/{fit.dof} = {fit.reduced:.2f} at the median, {fit.best:.1f} at best "
+        f"PGStat/dof {fit.best:.1f}/{fit.dof} = {fit.reduced_best:.2f} at best, {fit.value:.1f} at the medians "
         f"({fit.counts} counts in {fit.bins} bins)"
     )
 

@@ -36,7 +36,15 @@ class Fit:
     @property
     def reduced(self) -> float:
         """value/dof; NaN without degrees of freedom."""
-        return self.value / self.dof if self.dof > 0 else float("nan")
+        return self._over_dof(self.value)
+
+    @property
+    def reduced_best(self) -> float:
+        """best/dof; the point of all medians, whose `reduced` is, may lie where the posterior is not."""
+        return self._over_dof(self.best)
+
+    def _over_dof(self, value: float) -> float:
+        return value / self.dof if self.dof > 0 else float("nan")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ HEADS = ("parameter", "median", "68 % interval", "mean", "std", "unit")
 def fragment(posterior: Posterior) -> str:
     """Name, verdict with its reasons, the parameters and how well they fit."""
     fit, flags = posterior.fit, posterior.diagnostics.flags
-    facts = [f"{len(posterior.theta)} samples, model {posterior.model}", f"PGSTAT/dof {fit.value:.1f}/{fit.dof}"]
+    facts = [f"{len(posterior.theta)} samples, model {posterior.model}", f"PGSTAT/dof {fit.best:.1f}/{fit.dof}"]
     if posterior.diagnostics.ess is not None:
         facts.append(f"{posterior.diagnostics.ess:.0f} effective samples")
     reasons = "".join(f"<li><b>{escape(flag.name)}</b>: {escape(flag.reason)}</li>" for flag in flags)

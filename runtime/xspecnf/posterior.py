@@ -202,7 +202,7 @@ class Posterior:
     def __repr__(self) -> str:
         lines = [
             f"Posterior of {self.file}: {len(self.theta)} samples, {self.diagnostics.verdict}, "
-            f"PGSTAT/dof {self.fit.value:.1f}/{self.fit.dof}"
+            f"PGSTAT/dof {self.fit.best:.1f}/{self.fit.dof}"
         ]
         for name, m in self.summary().items():
             interval = f"(+{m.q84 - m.median:.2g} -{m.median - m.q16:.2g})"

@@ -78,8 +78,8 @@ def _verdict(posterior: Posterior) -> str:
 
 def _fit(posterior: Posterior) -> Iterator[tuple[str, str]]:
     fit, diagnostics, check = posterior.fit, posterior.diagnostics, posterior.diagnostics.predictive
-    yield "PGSTAT at the median", f"{fit.value:.1f} for {fit.dof} degrees of freedom ({fit.reduced:.2f})"
-    yield "PGSTAT at best", f"{fit.best:.1f}"
+    yield "PGSTAT at best", f"{fit.best:.1f} for {fit.dof} degrees of freedom ({fit.reduced_best:.2f})"
+    yield "PGSTAT at the medians", f"{fit.value:.1f}"
     yield "counts", f"{fit.counts} in {fit.bins} bins"
     if check is not None:
         residual = check.residual

@@ -212,7 +212,7 @@ def _fit_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
     if check.p_total < limits.p_total or check.p_local < limits.p_local:
         severity: Severity = "reject" if reduced > limits.misfit_reject else "caution"
         yield Flag("misfit", severity, f"the model does not fit: PGSTAT/dof {reduced:.2f}, {_worst(check)}")
-    elif check.p_total > 1 - limits.p_close:
+    if check.p_total > 1 - limits.p_close:
         reason = f"the data scatter less than their errors: PGSTAT/dof {reduced:.2f}, {chance(1 - check.p_total)}"
         yield Flag("too-close", "caution", reason)
     if facts.statistic > check.statistic + limits.misses:

@@ -110,7 +110,7 @@ def test_inconsistent_arrays_are_refused(changes: dict[str, np.ndarray], message
 
 def test_repr_is_the_answer_at_a_glance() -> None:
     text = repr(posterior())
-    assert "obs.pha: 400 samples, caution, PGSTAT/dof 250.0/235" in text
+    assert "obs.pha: 400 samples, caution, PGSTAT/dof 240.0/235" in text
     assert "kT_disk" in text
     assert "keV" in text
 
@@ -118,7 +118,7 @@ def test_repr_is_the_answer_at_a_glance() -> None:
 def test_a_notebook_shows_names_units_and_reasons() -> None:
     """Names of files are text, not markup."""
     html = replace(posterior(), file="<i>.pha")._repr_html_()
-    for words in ("&lt;i&gt;.pha", "caution", "<b>misfit</b>: why", "kT_disk", "keV", "250.0/235"):
+    for words in ("&lt;i&gt;.pha", "caution", "<b>misfit</b>: why", "kT_disk", "keV", "240.0/235"):
         assert words in html
 
 
@@ -133,4 +133,6 @@ def test_the_samples_as_an_astropy_table() -> None:
 
 
 def test_reduced_without_degrees_of_freedom_is_nan() -> None:
-    assert np.isnan(replace(posterior().fit, dof=0).reduced)
+    fit = posterior().fit
+    assert (fit.reduced, fit.reduced_best) == (250 / 235, 240 / 235)
+    assert np.isnan(replace(fit, dof=0).reduced)
