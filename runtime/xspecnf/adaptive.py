@@ -19,6 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from xspecnf import sampling
 from xspecnf.importance import Reweighted, tempered, thin
 from xspecnf.mcmc import ENSEMBLES, WALKERS, Chain, sample
 from xspecnf.proposal import Adaptation, Proposal, Weighed, adapt, is_weak, weigh
@@ -49,6 +50,9 @@ POOR = 0.1
 
 POOR_KHAT = 1.0
 """Shape of the weights' tail above which their mean does not converge."""
+
+CHAIN_WORTH = 1.5
+"""Effective draws of a chain over samples asked for: so many of its draws are then worth WORTH of their number."""
 
 
 @dataclass(frozen=True)
@@ -94,22 +98,23 @@ def refine_draws(
     Raises:
         ValueError: none of the first draws has a finite likelihood.
     """
-    pilot = weigh(target.at_unit(first.u, np.float32), first.log_q)
+    pilot = _weighed(target.at_unit(first.u, np.float32), first)
     weak = is_weak(target.obs)  # the network was not trained on what may be no source at all
     if pilot.result.efficiency >= GOOD_NETWORK and not weak:
-        pool = _completed(target, pilot, more, samples)
+        pool = _completed(target, pilot, first, more, samples)
         return Refined(_thinned(pool, samples, rng), pilot, "network", 0, target.evaluations, pool.result.khat)
     adaptation, pool = _adapted(target, pilot, samples, rng)
     method: Method = "adaptive"
     if pool is None or (not weak and network_is_better(pilot.result, pool.result)):
-        pool, method = _completed(target, pilot, more, samples), "network"
+        pool, method = _completed(target, pilot, first, more, samples), "network"
     rounds = 0 if method == "network" else adaptation.rounds
     khat = pool.result.khat
     if pool.result.efficiency >= POOR and (khat or 0) < POOR_KHAT:
         return Refined(_thinned(pool, samples, rng), pilot, method, rounds, target.evaluations, khat)
     chain = _walked(target, pool, adaptation.proposal, samples, rng)
     if chain.converged:
-        best, method = _equal(target.at(chain.draws(samples, rng), np.float32), pool, chain.ess), "mcmc"
+        points = target.at(chain.draws(samples, rng), np.float32)
+        best, method = _equal(points, pool, chain.worth(samples)), "mcmc"
     else:
         best = _thinned(pool, samples, rng)
     return Refined(best, pilot, method, rounds, target.evaluations, khat, chain.rhat)
@@ -141,14 +146,20 @@ def _adapted(
     return adaptation, pool
 
 
-def _completed(target: Target, pilot: Weighed, more: Callable[[int], Draws], samples: int) -> Weighed:
-    """A pool of the network's draws, of which the pilot's are the first."""
-    missing = round(POOL * samples) - len(pilot.points)
+def _weighed(points: Points, draws: Draws) -> Weighed:
+    """The network's draws weighed; their evidence has the error of the acceptance too."""
+    weighed = weigh(points, draws.log_q)
+    error = float(np.hypot(weighed.result.log_evidence_error, draws.log_acceptance_error))
+    return replace(weighed, result=replace(weighed.result, log_evidence_error=error))
+
+
+def _completed(target: Target, pilot: Weighed, first: Draws, more: Callable[[int], Draws], samples: int) -> Weighed:
+    """A pool of the network's draws, of which the `first` are the pilot."""
+    missing = round(POOL * samples) - len(first.u)
     if missing <= 0:
         return pilot
-    draws = more(missing)
-    points = joined([pilot.points, target.at_unit(draws.u, np.float32)])
-    return weigh(points, np.concatenate([pilot.log_q, draws.log_q]))
+    further = more(missing)
+    return _weighed(joined([pilot.points, target.at_unit(further.u, np.float32)]), sampling.joined([first, further]))
 
 
 def _drawn(target: Target, proposal: Proposal, samples: int, rng: np.random.Generator) -> Weighed | None:
@@ -175,13 +186,13 @@ def _thinned(pool: Weighed, samples: int, rng: np.random.Generator) -> Weighed:
 
 def _walked(target: Target, pool: Weighed, proposal: Proposal, samples: int, rng: np.random.Generator) -> Chain:
     """MCMC from draws of the pool."""
-    start = rng.choice(len(pool.points), ENSEMBLES * WALKERS, p=tempered(pool.log_w))
-    return sample(lambda x: target.at(x, np.float32).log_density, pool.points.x[start], proposal.mixture, samples, rng)
+    start = pool.points.x[rng.choice(len(pool.points), ENSEMBLES * WALKERS, p=tempered(pool.log_w))]
+    wanted = CHAIN_WORTH * samples
+    return sample(lambda x: target.at(x, np.float32).log_density, start, proposal.mixture, wanted, rng)
 
 
 def _equal(points: Points, pool: Weighed, ess: float) -> Weighed:
     """Samples of the posterior itself, with the pool's evidence; their weights have no tail."""
     size = len(points)
-    ess = min(ess, size)
     result = replace(pool.result, weights=np.full(size, 1 / size), ess=ess, efficiency=ess / size, khat=None)
     return Weighed(points, points.log_density - points.log_volume - pool.result.log_evidence, result)

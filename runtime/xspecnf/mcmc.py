@@ -70,9 +70,14 @@ class Chain:
         return self.rhat < LARGEST_RHAT and self.ess >= LEAST_ESS
 
     def draws(self, size: int, rng: np.random.Generator) -> Float64:
-        """(size, d) of all; a regular stride would read the same walkers in every sweep."""
-        flat = self.x.reshape(-1, self.x.shape[-1])
-        return flat[rng.choice(len(flat), size, replace=size > len(flat))]
+        """(size, d) in random order, from all walkers and as far apart in each one's sweeps as they can be."""
+        by_walker = self.x.transpose(1, 2, 0, 3).reshape(-1, self.x.shape[-1])
+        index = ((np.arange(size) + rng.random()) * len(by_walker) / size).astype(int)
+        return by_walker[rng.permutation(index)]
+
+    def worth(self, size: int) -> float:
+        """Effective number of so many `draws`: S tanh(ESS/S), as of a process whose correlation falls exponentially."""
+        return size * float(np.tanh(self.ess / size))
 
 
 def sample(
@@ -143,9 +148,9 @@ def _snooker(x: Float64, others: Float64, rng: np.random.Generator) -> tuple[Flo
 
 def _independent(jumps: StudentMixture) -> Move:
     def move(x: Float64, others: Float64, rng: np.random.Generator) -> tuple[Float64, Float64]:
-        flat = x.reshape(-1, x.shape[-1])
-        y = jumps.draw(len(flat), rng)
-        return y.reshape(x.shape), (jumps.log_density(flat) - jumps.log_density(y)).reshape(x.shape[:2])
+        y = np.array([jumps.draw(x.shape[1], rng) for _ in x])  # stratified, which ensembles must not share
+        log_q, log_q_new = (jumps.log_density(z.reshape(-1, z.shape[-1])).reshape(z.shape[:2]) for z in (x, y))
+        return y, log_q - log_q_new
 
     return move
 

@@ -236,9 +236,9 @@ class Model:
             rest = samples - EVALUATED
             others = [thread.submit(draw, self.backend, context, rest, further)] if rest > 0 else []
             first = draw(self.backend, context, min(samples, EVALUATED), noise)
-            looked_at = look_at(target, first, checking)
+            looked_at = look_at(target, first, checking) if len(first.u) else None
             draws = _some(joined([first, *(other.result() for other in others)]), target.obs)
-        return assess_draws(target, draws, looked_at), draws.acceptance
+        return assess_draws(target, draws, looked_at or look_at(target, draws, checking)), draws.acceptance
 
     def _refined(
         self, target: Target, context: Float32, samples: int, noise: Generator, further: Generator, checking: Generator

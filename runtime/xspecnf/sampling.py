@@ -25,8 +25,8 @@ CALL_SAMPLES = 2000
 CUDA_CALL_SAMPLES = 200_000
 """The same on a GPU, which starts thousands of kernels a call: a guess from their number, not a measurement."""
 
-MAX_ROUNDS = 10
-"""At most this many times the wanted number is drawn before giving up on a posterior that lies outside the prior."""
+GIVE_UP = 10
+"""Draws over samples wanted after which a posterior is taken to lie outside the prior."""
 
 REDRAWN = 50
 """Draws of a later round beyond those that it is likely to need: they cost little beside the call of the flow."""
@@ -37,23 +37,32 @@ class Draws:
     """Samples of the flow inside the prior.
 
     Attributes:
-        u: (S, 5) unit-cube coordinates, float64; S is smaller than asked only where MAX_ROUNDS did not suffice.
+        u: (S, 5) unit-cube coordinates, float64; S is smaller than asked only where too many fell outside the prior.
         log_q: (S,) log density of the truncated flow with respect to u.
-        acceptance: fraction of the raw draws that fell inside the prior.
+        made, kept: raw draws, and those inside the prior, of which u are the first.
     """
 
     u: Float64
     log_q: Float64
-    acceptance: float
+    made: int
+    kept: int
+
+    @property
+    def acceptance(self) -> float:
+        """Fraction of the raw draws that fell inside the prior."""
+        return self.kept / self.made
+
+    @property
+    def log_acceptance_error(self) -> float:
+        """Standard deviation of its logarithm, which log_q has in common; infinite where nothing was kept."""
+        return math.sqrt((1 - self.acceptance) / self.kept) if self.kept else math.inf
 
 
 def joined(parts: Sequence[Draws]) -> Draws:
     """Several draws of one spectrum as one, with the acceptance of them all."""
-    made = sum(len(part.u) / part.acceptance for part in parts if len(part.u))
-    acceptance = sum(len(part.u) for part in parts) / made if made else 0.0
-    log_q = [part.log_q + np.log(part.acceptance / acceptance) for part in parts if len(part.u)]
-    u = np.concatenate([part.u for part in parts])
-    return Draws(u, np.concatenate(log_q) if log_q else np.empty(0), acceptance)
+    made, kept = (sum(numbers) for numbers in zip(*((part.made, part.kept) for part in parts), strict=True))
+    log_q = [part.log_q + np.log(part.acceptance * made / kept) for part in parts if part.kept]
+    return Draws(np.concatenate([part.u for part in parts]), np.concatenate([*log_q, np.empty(0)]), made, kept)
 
 
 class Raw:
@@ -77,9 +86,8 @@ class Raw:
 
     def truncated(self, samples: int) -> Draws:
         """The first of those inside, as draws of the truncated flow."""
-        acceptance = self.kept / self.made
         u, log_q = (np.concatenate(parts)[:samples] for parts in zip(*self.rounds, strict=True))
-        return Draws(u, log_q - np.log(acceptance) if acceptance else log_q, acceptance)
+        return Draws(u, log_q - math.log(self.kept / self.made) if self.kept else log_q, self.made, self.kept)
 
 
 def generator(seed: int, counts: Float64, stream: int = 0) -> np.random.Generator:
@@ -108,7 +116,7 @@ def draw_each(backend: Backend, contexts: Float32, samples: int, rngs: Sequence[
         u, log_q = _run_flow(backend, contexts[lacking], size, [rngs[k] for k in lacking])
         for k, *drawn in zip(lacking, u, log_q, strict=True):
             raw[k].add(*drawn)
-        lacking = [k for k in lacking if raw[k].kept < samples and raw[k].made < MAX_ROUNDS * samples]
+        lacking = [k for k in lacking if raw[k].kept < samples and raw[k].made < GIVE_UP * samples]
         size = max((raw[k].needed(samples) for k in lacking), default=0)
     return [one.truncated(samples) for one in raw]
 

@@ -242,11 +242,25 @@ def load(shared: Path, name: str) -> tuple[Observation, np.ndarray]:
 
 
 def refined(obs: Observation, network: Network, samples: int = 1000, seed: int = 0) -> Refined:
-    first = Draws(*network.draw(PILOT, seed), acceptance=1.0)
+    def draws(size: int, seed: int) -> Draws:
+        return Draws(*network.draw(size, seed), made=size, kept=size)
+
     rng = np.random.default_rng([seed, 1])
-    return refine_draws(
-        target_of(obs), first, lambda size: Draws(*network.draw(size, seed + 1), acceptance=1.0), samples, rng
-    )
+    return refine_draws(target_of(obs), draws(PILOT, seed), lambda size: draws(size, seed + 1), samples, rng)
+
+
+def test_the_evidence_of_a_truncated_flow_has_its_acceptance_s_error(shared: Path) -> None:
+    obs, gold = load(shared, "syn_00")
+    u, log_q = Network(gold, shift=0, stretch=1).draw(PILOT, 0)
+
+    def refined_of(made: int) -> Refined:
+        first, rng = Draws(u, log_q, made, PILOT), np.random.default_rng(0)
+        return refine_draws(target_of(obs), first, lambda size: pytest.fail("the pilot suffices"), 200, rng)
+
+    all_inside, half = refined_of(PILOT), refined_of(2 * PILOT)
+    assert (all_inside.method, half.method) == ("network", "network")
+    errors = [found.samples.result.log_evidence_error for found in (all_inside, half)]
+    assert errors[1] == pytest.approx(np.hypot(errors[0], np.sqrt(0.5 / PILOT)))
 
 
 @pytest.mark.parametrize("name", ["syn_00", "syn_03", "syn_12", "syn_18"])

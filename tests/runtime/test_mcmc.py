@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from xspecnf.convergence import effective_size, split_rhat
-from xspecnf.mcmc import ENSEMBLES, LEAST_ESS, MAX_SWEEPS, WALKERS, Chain, sample
+from xspecnf.mcmc import ENSEMBLES, LEAST_ESS, MAX_SWEEPS, WALKERS, Chain, _independent, sample
 from xspecnf.mixture import StudentMixture, fit
 
 D = 5
@@ -75,7 +75,7 @@ def test_a_correlated_normal_from_a_narrow_start() -> None:
     def log_density(x: np.ndarray) -> np.ndarray:
         return -0.5 * ((x @ inverse.T) ** 2).sum(axis=1)
 
-    chain = run(log_density, (0.25 * starts() + 0.5) @ ROOT.T)
+    chain = run(log_density, (0.25 * starts() + 0.5) @ ROOT.T, seed=1)
     assert chain.converged
     assert chain.evaluations <= (MAX_SWEEPS + 1) * ENSEMBLES * WALKERS
     z = chain.x.reshape(-1, D) @ inverse.T
@@ -153,6 +153,34 @@ def test_modes_that_nothing_connects_are_not_called_converged() -> None:
     assert not chain.converged
     assert chain.rhat > 1.1
     assert len(chain.x) == MAX_SWEEPS // 2
+
+
+@pytest.mark.parametrize("size", [100, 1000, 5000])
+@pytest.mark.parametrize("correlation", [0.5, 0.95])
+def test_draws_are_worth_what_they_are_said_to_be(correlation: float, size: int) -> None:
+    """The scatter of means over repeated chains, of draws of processes whose autocorrelation time is known."""
+    rng = np.random.default_rng(6)
+    sweeps, repeats = 100, 300
+    time = (1 + correlation) / (1 - correlation)
+    walkers = ENSEMBLES * WALKERS
+    means = []
+    for seed in range(repeats):
+        x = autoregressive(correlation, sweeps, walkers, seed)  # begun anywhere: stationary
+        chain = Chain(x.reshape(sweeps, ENSEMBLES, WALKERS, 1), 1.0, sweeps * walkers / time, 0)
+        means.append(chain.draws(size, rng).mean())
+    scatter = np.var(means)
+    assert 1 / scatter == pytest.approx(chain.worth(size), rel=4 * np.sqrt(2 / repeats))
+    assert chain.worth(size) <= min(size, chain.ess)
+
+
+def test_ensembles_do_not_share_their_jumps() -> None:
+    """How many of them go to either of two places is independent between ensembles, and stratified within one."""
+    places = StudentMixture(np.array([0.5, 0.5]), np.array([[-50.0] * D, [50.0] * D]), np.tile(np.eye(D), (2, 1, 1)))
+    rng = np.random.default_rng(0)
+    x = np.zeros((ENSEMBLES, 25, D))
+    there = np.array([(_independent(places)(x, x, rng)[0][..., 0] > 0).sum(axis=1) for _ in range(300)])
+    assert set(np.unique(there)) == {12, 13}
+    assert np.all(np.abs(np.corrcoef(there.T) - np.eye(ENSEMBLES)) < 0.25)
 
 
 def test_draws_are_the_chains_own_and_a_seed_fixes_them() -> None:

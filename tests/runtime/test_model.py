@@ -56,6 +56,14 @@ class Outside(Shifted):
         return u + 5, log_prob
 
 
+class Late(Shifted):
+    """A backend whose first, small draws all miss the prior."""
+
+    def sample(self, context: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        u, log_prob = super().sample(context, noise)
+        return (u + 5 if noise.shape[1] < 200 else u), log_prob
+
+
 def test_the_same_seed_gives_the_same_samples(model: Model, synthetic: Observation) -> None:
     first, again = model.infer(synthetic, 100, seed=7), model.infer(synthetic, 100, seed=7)
     np.testing.assert_array_equal(first.theta, again.theta)
@@ -96,16 +104,30 @@ def test_draws_outside_the_prior_are_replaced(synthetic: Observation) -> None:
 
 
 def test_draws_made_apart_are_one_draw_with_one_acceptance() -> None:
-    parts = [Draws(np.zeros((size, 5)), np.full(size, -np.log(a)), a) for size, a in ((30, 0.5), (60, 0.25))]
-    both = joined([*parts, Draws(np.empty((0, 5)), np.empty(0), 0.0)])
-    assert len(both.u) == 90
-    assert both.acceptance == pytest.approx(90 / (30 / 0.5 + 60 / 0.25))
+    """Those count that found nothing, and those inside that were more than asked for."""
+    parts = [
+        Draws(np.zeros((size, 5)), np.full(size, -np.log(kept / made)), made, kept)
+        for size, made, kept in ((30, 60, 30), (50, 240, 60))
+    ]
+    both = joined([*parts, Draws(np.empty((0, 5)), np.empty(0), 100, 0)])
+    assert len(both.u) == 80
+    assert both.acceptance == pytest.approx(90 / 400)
+    assert both.log_acceptance_error == pytest.approx(np.sqrt((1 - 90 / 400) / 90))
     np.testing.assert_allclose(both.log_q, -np.log(both.acceptance))
 
 
 def test_a_network_that_never_finds_the_prior_is_an_error(tiny_bundle: Path, synthetic: Observation) -> None:
     with pytest.raises(InputError, match=r"synthetic\.pha: the network finds no parameters inside the prior"):
         Model(load_bundle(tiny_bundle), Outside()).infer(synthetic, 10)
+
+
+def test_first_draws_that_all_miss_the_prior_are_made_up_for(tiny_bundle: Path, synthetic: Observation) -> None:
+    """Others are looked at in their place, and they count in the acceptance."""
+    post = Model(load_bundle(tiny_bundle), Late()).infer(synthetic, 1000)
+    assert post.fit.best > 0
+    assert post.diagnostics.predictive is not None
+    assert post.diagnostics.acceptance < 0.4
+    assert "outside-prior" in [flag.name for flag in post.diagnostics.flags]
 
 
 def test_refining_weighs_by_the_exact_likelihood(
