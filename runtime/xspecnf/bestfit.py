@@ -26,7 +26,7 @@ from xspecnf.observation import Observation
 from xspecnf.parameters import BHB_PARAMETERS, Parameter, from_unit, to_unit
 from xspecnf.peaks import ITERATIONS, STEPS, Place, climb
 from xspecnf.physics import expected_counts
-from xspecnf.target import Points, Precision, Target, joined
+from xspecnf.target import Floats, Points, Target, joined
 
 Float64 = NDArray[np.float64]
 
@@ -54,9 +54,8 @@ WORTH_TELLING = 10.0
 class Likelihood(Target):
     """ln L as a density over the coordinates of the posterior: without the volume that makes it one."""
 
-    def at(self, x: Float64, precision: Precision = np.float64) -> Points:
-        """ln L at coordinates x (S, 5)."""
-        points = super().at(x, precision)
+    def _points(self, x: Float64, u: Float64, norm: Float64, shape: Floats, error: Float64) -> Points:
+        points = super()._points(x, u, norm, shape, error)
         return replace(points, log_density=points.log_density - points.log_volume)
 
 

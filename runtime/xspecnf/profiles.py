@@ -4,6 +4,9 @@ An end of a parameter's interval is where the statistic, minimised over the othe
 parabola the rise grows as the square of the distance d, so a try that rose by r is followed by one at d sqrt(delta/r),
 held between the longest distance known to be too short and the shortest beyond it known to be too long, and put halfway
 between these where the statistic is no parabola.
+
+What is reported is the piece around the best fit, to where the rise is first reached. Another minimum less than delta
+above, beyond a higher barrier, has a piece of its own; it is among the fit's others.
 """
 
 from __future__ import annotations
@@ -39,6 +42,9 @@ FIRST_DISTANCE = 0.02
 BETTER = 0.05
 """A profile point this much below the best fit is a better fit, from which all starts again."""
 
+LOOKS = 6
+"""Parts into which the way to an end is divided, to see whether the rise was reached before."""
+
 REFITS = 5
 
 
@@ -48,7 +54,7 @@ class Profile:
 
     Attributes:
         delta: rise of the statistic at the ends: 1 for 68 %, 2.706 for 90 % of one parameter.
-        interval: (5, 2) physical values of the ends.
+        interval: (5, 2) physical values of the ends of the piece around the best fit.
         bounded: (5, 2) whether the prior's bound came before the rise did.
     """
 
@@ -76,8 +82,7 @@ class Held(Likelihood):
         """ln L at coordinates x (S, 5) but for the held one."""
         if self.index < 4:
             return super().at(np.where(np.arange(5) == self.index, to_normal(np.array(self.value)), x), precision)
-        points = self.at_unit(np.column_stack([from_normal(x[:, :4]), np.full(len(x), self.value)]), precision)
-        return replace(points, log_density=points.log_density - points.log_volume)
+        return self.at_unit(np.column_stack([from_normal(x[:, :4]), np.full(len(x), self.value)]), precision)
 
 
 def profile(obs: Observation, best: BestFit, deltas: Sequence[float] = (1.0,)) -> tuple[BestFit, list[Profile]]:
@@ -101,8 +106,13 @@ def profile(obs: Observation, best: BestFit, deltas: Sequence[float] = (1.0,)) -
         try:
             return best, [_profile(obs, best, delta) for delta in deltas]
         except BetterFit as found:
-            best = replace(fit(obs, found.u[None], best.parameters), file=best.file, others=best.others)
+            best = replace(fit(obs, np.array([found.u, *_minima(best)]), best.parameters), file=best.file)
     raise InputError(f"{obs.name}: the profiles keep finding better fits; the statistic has no clear minimum")
+
+
+def _minima(best: BestFit) -> list[Float64]:
+    """All known ones in the unit cube (5,), the best first."""
+    return [best.u, *(to_unit(np.array(other.theta), best.parameters) for other in best.others)]
 
 
 def _profile(obs: Observation, best: BestFit, delta: float) -> Profile:
@@ -123,21 +133,35 @@ class _Search:
     def run(self) -> tuple[float, bool]:
         """The end in the unit cube, and whether it is the prior's bound."""
         sigma = self.best.sigma[self.index]
-        distance = min(np.sqrt(self.delta) * sigma if np.isfinite(sigma) else FIRST_DISTANCE, self.room)
+        end = self.crossing(min(np.sqrt(self.delta) * sigma if np.isfinite(sigma) else FIRST_DISTANCE, self.room))
+        for nearer in end * np.arange(1, LOOKS) / LOOKS:
+            if self.rise(nearer) >= self.delta:
+                end = self.crossing(self.next_distance(nearer, np.inf))
+                break
+        return self.u[self.index] + self.side * end, end >= self.room and self.shortest_beyond == np.inf
+
+    def crossing(self, distance: float) -> float:
+        """The distance at which the rise is delta for the first time, or the prior's bound, begun at a first guess."""
         for _ in range(TRIES):
             rise = self.rise(distance)
-            if rise < self.delta and distance >= self.room:
-                return self.u[self.index] + self.side * self.room, True
-            if abs(rise - self.delta) < CLOSE * self.delta:
+            beyond = self.shortest_beyond
+            if distance >= self.room and beyond == np.inf:
+                break
+            if distance <= beyond and abs(rise - self.delta) < CLOSE * self.delta:
                 break
             distance = self.next_distance(distance, rise)
-        return self.u[self.index] + self.side * distance, False
+        return distance
+
+    @property
+    def shortest_beyond(self) -> float:
+        """The shortest distance known to be too long; infinite where none is."""
+        return min((d for d, rise, _ in self.known if rise >= self.delta), default=np.inf)
 
     def rise(self, distance: float) -> float:
         """Of the statistic, minimised at a distance from the best fit, from all known minima and the nearest tries."""
         held = Held(self.best, self.obs, self.index, self.u[self.index] + self.side * distance)
         nearest = sorted(self.known, key=lambda known: abs(known[0] - distance))[:2]
-        starts = [*self._minima(held), *(x for _, _, x in nearest)]
+        starts = [*held.at_unit(np.array(_minima(self.best))).x, *(x for _, _, x in nearest)]
         place = climb(held, np.array(starts), FINE)
         k = int(np.argmax(place.points.log_density))
         rise = float(-2 * place.points.log_density[k] - self.best.statistic)
@@ -146,19 +170,14 @@ class _Search:
         self.known.append((distance, rise, place.points.x[k]))
         return rise
 
-    def _minima(self, held: Held) -> Float64:
-        others = [to_unit(np.array(other.theta), self.best.parameters) for other in self.best.others]
-        return held.at_unit(np.array([self.u, *others])).x
-
     def next_distance(self, distance: float, rise: float) -> float:
         """By the parabola through the best fit and this try; halfway between the tries that enclose the end where the
         parabola does not lead well inside.
         """
         guess = distance * np.clip(np.sqrt(self.delta / max(rise, 1e-12)), 1 / STRIDE, STRIDE)
-        short = max((d for d, r, _ in self.known if r < self.delta), default=0.0)
-        beyond = [d for d, r, _ in self.known if r >= self.delta and d > short]
-        if not beyond:
+        long = self.shortest_beyond
+        if long == np.inf:
             return float(min(guess, self.room))
-        long = min(beyond)
+        short = max((d for d, r, _ in self.known if r < self.delta and d < long), default=0.0)
         margin = 0.1 * (long - short)
         return float(guess if short + margin < guess < long - margin else (short + long) / 2)

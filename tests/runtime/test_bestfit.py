@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import xspecnf
-from xspecnf.bestfit import BestFit, Likelihood, fit
+from xspecnf.bestfit import BestFit, Likelihood, _starts, fit
 from xspecnf.errors import InputError
 from xspecnf.likelihood import log_likelihood
 from xspecnf.observation import Observation
@@ -113,6 +113,17 @@ def test_the_known_best_statistic_is_reached(shared: Path, number: int) -> None:
     assert fit(obs).statistic < float(gold["best_pgstat"]) + 0.1
 
 
+def test_candidates_that_are_better_than_scattered_points_are_started_from(
+    synthetic: Observation, best: BestFit
+) -> None:
+    likelihood = Likelihood(synthetic, BHB_PARAMETERS, partial(expected_counts, obs=synthetic))
+    scattered = _starts(likelihood, None, 1000)
+    (candidate,) = likelihood.at_unit(best.u[None]).x
+    starts = _starts(likelihood, best.u[None], 1000)
+    assert np.any(np.all(np.isclose(starts, candidate), axis=1))
+    assert len(starts) == len(scattered)
+
+
 def test_a_model_starts_from_its_posterior(tiny_bundle: Path, synthetic: Observation, best: BestFit) -> None:
     model = xspecnf.load_model(tiny_bundle)
     found = model.fit(synthetic, seed=1)
@@ -125,3 +136,4 @@ def test_the_likelihood_is_a_density_without_volume(synthetic: Observation) -> N
     points = likelihood.at(np.random.default_rng(0).standard_normal((5, 5)))
     expected = log_likelihood(expected_counts(from_unit(points.u), synthetic), synthetic)
     np.testing.assert_allclose(points.log_density, expected, rtol=1e-9)
+    np.testing.assert_allclose(likelihood.at_unit(points.u).log_density, expected, rtol=1e-9)

@@ -13,7 +13,7 @@ from xspecnf.likelihood import log_likelihood
 from xspecnf.observation import Observation, read_observation
 from xspecnf.parameters import from_unit, to_unit
 from xspecnf.physics import expected_counts
-from xspecnf.profiles import Held, profile
+from xspecnf.profiles import BetterFit, Held, profile
 from xspecnf.simulation import Setup, simulate_file
 
 from .test_gold import load
@@ -99,6 +99,23 @@ def test_a_better_fit_on_the_way_is_taken(synthetic: Observation) -> None:
     better, [found] = profile(synthetic, off, [1.0])
     assert better.statistic == pytest.approx(best.statistic, abs=0.05)
     assert np.all((found.interval[:, 0] < best.theta) & (best.theta < found.interval[:, 1]))
+
+
+def test_a_better_fit_on_the_way_keeps_the_other_minima(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begun from the second of two minima, which is then the other one."""
+    obs, _ = load(shared, "syn_09")
+    best = fit(obs)
+    second = best.others[0]
+    off = replace(best, theta=second.theta, statistic=second.statistic, others=())
+
+    def find(obs: Observation, given: BestFit, delta: float) -> None:
+        if given is off:
+            raise BetterFit(best.u)
+
+    monkeypatch.setattr("xspecnf.profiles._profile", find)
+    better, _ = profile(obs, off, [1.0])
+    assert better.statistic == pytest.approx(best.statistic, abs=0.05)
+    assert any(other.statistic == pytest.approx(second.statistic, abs=0.05) for other in better.others)
 
 
 def test_a_rise_is_positive(synthetic: Observation) -> None:

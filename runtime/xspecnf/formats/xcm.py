@@ -40,7 +40,7 @@ def script(best: BestFit, files: Companions, energy_range: tuple[float, float]) 
     data = (("data", files.spectrum), ("response", files.rmf), ("arf", files.arf), ("backgrnd", files.background))
     lines = [f"{command} 1:1 {file.resolve()}" for command, file in data if file is not None]
     low, high = energy_range
-    lines += ["ignore bad", f"ignore 1:**-{low:.1f} {high:.1f}-**", f"model {MODEL}"]
+    lines += ["ignore bad", f"ignore 1:**-{low:.3f} {high:.3f}-**", f"model {MODEL}"]
     values = FROZEN | {
         p.number: f"{value:.6g} {abs(value) * 0.01:.2g} {p.low:g} {p.low:g} {p.high:g} {p.high:g}"
         for p, value in zip(best.parameters, best.theta, strict=True)
