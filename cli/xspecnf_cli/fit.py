@@ -58,7 +58,7 @@ def fit(
             metavar="DELTA", help="Intervals where the profile rises by DELTA: 1 (68 %), 2.706 (90 %); repeatable."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of the points that the search starts from.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of the network's draws, from which it starts.")] = 0,
     rmf: Rmf = None,
     arf: Arf = None,
     response: ResponseOption = None,
@@ -146,6 +146,7 @@ class Fitter:
     def fit(self, path: Path) -> tuple[BestFit, list[Profile]]:
         """The best fit of a file and its profiles."""
         from xspecnf.bestfit import fit
+        from xspecnf.goodness import doubts
         from xspecnf.profiles import profile
 
         obs = self.job.read(path, self.model)
@@ -153,7 +154,9 @@ class Fitter:
             best = self.model.fit(obs, self.job.seed)
         else:
             best = fit(obs, parameters=self.model.bundle.parameters)
-        return profile(obs, replace(best, file=str(path)), self.deltas)
+        best, profiles = profile(obs, replace(best, file=str(path)), self.deltas)
+        said = (f"{flag.name}: {flag.reason}" for flag in doubts(obs, best))
+        return replace(best, notes=(*best.notes, *said)), profiles
 
     def write(self, target: Path, path: Path, best: BestFit, profiles: list[Profile]) -> None:
         """Write one output file of a fit."""

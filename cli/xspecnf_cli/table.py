@@ -58,6 +58,6 @@ def _predictive(check: PredictiveCheck) -> Line:
 def _exact(posterior: Posterior) -> Line:
     d = posterior.diagnostics
     return Line(
-        f"exact likelihood: {d.ess:.0f} effective samples ({d.efficiency:.1%}), "
+        f"exact likelihood: {d.ess:.0f} effective samples, efficiency {d.efficiency:.1%}, "
         f"ln evidence {d.log_evidence:.2f} +- {d.log_evidence_error:.2f}"
     )

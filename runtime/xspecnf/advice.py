@@ -11,7 +11,7 @@ VERDICTS = {
 ADVICE = {
     "no-signal": "The source is not detected: what the parameters show is the prior. Quote an upper limit on the flux.",
     "background-dominated": "The answer leans on the background spectrum: try another background model and compare.",
-    "poisson-background": "Errors of few counts are not Gaussian, as PGSTAT has them: norm comes out too high. "
+    "poisson-background": "Errors of few counts are not Gaussian, as PGSTAT has them: norm, Gamma and f_sc are off. "
     "Give a background of more counts, or a model of it with errors.",
     "no-background": "Soft and faint sources need one: give it with --background. A bright one can do without.",
     "reference-response": "Parameters absorb differences of calibration: give the observation's own --rmf and --arf.",
@@ -21,7 +21,7 @@ ADVICE = {
     "misfit": "No parameters describe these data within their errors: the residuals show what is missing; do "
     "not believe the widths. It can be a line, reflection or the calibration; a systematic error covers the last.",
     "too-close": "The errors are too large, the background's or the systematic one; so are the intervals.",
-    "missed-peak": "The samples lie beside the likelihood's peak: use --refine, or with it more --samples.",
+    "missed-peak": "The samples lie beside the likelihood's peak: use --refine.",
     "unconstrained": "The interval is the prior's, not the data's: do not quote this parameter.",
     "prior-edge": "The data do not bound this parameter inside the prior: quote a limit, not an interval.",
     "outside-prior": "The network points outside the model's range. If the fit is bad or not refined, check exposure, "

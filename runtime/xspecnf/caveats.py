@@ -8,7 +8,7 @@ import numpy as np
 
 from xspecnf.errors import InputError
 from xspecnf.fitstable import Table
-from xspecnf.grid import FloatArray, Grid, IntArray
+from xspecnf.grid import BoolArray, FloatArray, Grid, IntArray
 
 if TYPE_CHECKING:
     from xspecnf.ogip import Spectrum
@@ -79,6 +79,14 @@ def few_counts_caveat(counts: float | None) -> tuple[str, ...]:
     if counts is None:
         return ()
     return (f"the background's errors are square roots of {counts:.2g} counts a bin: too few for a Gaussian",)
+
+
+def blind_caveat(name: str, blind: BoolArray, grid: Grid) -> tuple[str, ...]:
+    """A note on bins in which the response has no area; they are left out."""
+    if not blind.any():
+        return ()
+    span = f"{grid.energy_lo[blind].min():.2f}-{grid.energy_hi[blind].max():.2f} keV"
+    return (f"{name}: no area in {blind.sum()} bins within {span}, which were left out",)
 
 
 def empty_caveat(name: str, energy: IntArray, value: FloatArray) -> tuple[str, ...]:

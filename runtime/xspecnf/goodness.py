@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xspecnf.bands import signal
+from xspecnf.bands import background_share, signal
 from xspecnf.diagnostics import Diagnostics, Fit
 from xspecnf.likelihood import fit_statistic
 from xspecnf.observation import Observation
 from xspecnf.parameters import Parameter, from_unit, to_unit
+from xspecnf.physics import expected_counts
 from xspecnf.posterior import quantiles
 from xspecnf.predictive import PredictiveCheck, check_draws, predictive_check
 from xspecnf.target import Target
-from xspecnf.verdict import Edges, Facts, judge
+from xspecnf.verdict import Edges, Facts, Flag, judge
 
 if TYPE_CHECKING:
     from xspecnf.adaptive import Refined
+    from xspecnf.bestfit import BestFit
     from xspecnf.bundle import Bundle
     from xspecnf.sampling import Draws
 
@@ -28,8 +30,17 @@ Float64 = NDArray[np.float64]
 EVALUATED = 60
 """Samples whose exact statistic is computed: enough for a fair best, in a few milliseconds."""
 
-EDGE, SLICES = 0.01, 20
-"""The outer share of a parameter's range that counts as its edge, and the slices in which its density is taken."""
+EDGE = 0.01
+"""The outer share of a parameter's range that counts as its edge."""
+
+OUTERMOST = 0.1
+"""Of the edge: what lies in the edge and not there does not reach the end of the range."""
+
+SLICES, LEAST_SLICES, IN_SLICE = 20, 5, 50
+"""In which a parameter's density is taken: so many, more where the posterior is narrower than two of them; and to see
+whether it is even so many fewer that each has IN_SLICE samples, or the fullest would be that by chance."""
+
+QUARTILES = np.array([0.25, 0.75])
 
 
 @dataclass(frozen=True)
@@ -123,9 +134,24 @@ def edges(theta: Float64, weights: Float64, parameters: tuple[Parameter, ...]) -
 
 def _edges(u: Float64, weights: Float64) -> Edges:
     """Of one parameter (S,) in the unit cube."""
-    density = np.histogram(u, SLICES, (0, 1), weights=weights)[0]
-    mass = max(weights @ (u < EDGE), weights @ (u > 1 - EDGE))
-    return Edges(float(mass), (float(density[0] / density.max()), float(density[-1] / density.max())))
+    low, high = quantiles(u, weights, QUARTILES)
+    width = float(np.clip((high - low) / 2, 1e-9, 1 / SLICES))
+    mass = max(_edge_mass(u, weights), _edge_mass(1 - u, weights))
+    filled = int(1 / (weights @ weights) / IN_SLICE)
+    even = min(_end_densities(u, weights, 1 / min(max(filled, LEAST_SLICES), SLICES)))
+    return Edges(mass, max(_end_densities(u, weights, width)), even)
+
+
+def _edge_mass(u: Float64, weights: Float64) -> float:
+    """In the lower edge, or what its outermost part tells of it, if that is less."""
+    return float(min(weights @ (u < EDGE), weights @ (u < EDGE * OUTERMOST) / OUTERMOST))
+
+
+def _end_densities(u: Float64, weights: Float64, width: float) -> tuple[float, float]:
+    """In slices of that width at either end of the range, over that in the fullest one."""
+    slices = np.histogram(u, max(round(np.ptp(u) / width), 1), weights=weights)[0]
+    ends = weights @ (u < width), weights @ (u > 1 - width)
+    return tuple(min(float(end / slices.max()), 1.0) for end in ends)  # type: ignore[return-value]
 
 
 def diagnose(
@@ -134,46 +160,68 @@ def diagnose(
     """Judge a posterior: its data and their `context` (C,) against the bundle's training, its fit and predictive check,
     its mass at the prior's edges, its weights where it was refined.
     """
-    good, reference = obs.good, bundle.reference_response
-    fit, refined = assessed.fit, assessed.refined
-    weighing = refined.samples.result if refined else None
-    facts = Facts(
+    refined = assessed.refined
+    facts = replace(
+        _facts(obs, assessed.fit.best, assessed.fit.dof, assessed.check),
+        reference_response=obs.response.name == bundle.reference_response.name,
+        edges=edges(assessed.theta, assessed.weights, bundle.parameters),
+        network_efficiency=assessed.network_efficiency,
+        beyond=_beyond(obs, bundle),
+        novelty=bundle.novelty.p_value(context) if bundle.novelty else None,
+        acceptance=acceptance,
+    )
+    found = Diagnostics("good", (), acceptance, assessed.check, facts.novelty)
+    if refined:
+        weighing = refined.samples.result
+        facts = replace(
+            facts,
+            ess=weighing.ess,
+            efficiency=weighing.efficiency,
+            khat=weighing.khat,
+            evidence_khat=refined.evidence_khat,
+            evidence_excess=refined.evidence_excess,
+        )
+        found = replace(
+            found,
+            ess=weighing.ess,
+            efficiency=weighing.efficiency,
+            khat=weighing.khat,
+            log_evidence=weighing.log_evidence,
+            log_evidence_error=weighing.log_evidence_error,
+            method=refined.method,
+            rounds=refined.rounds,
+            evaluations=refined.evaluations,
+            rhat=refined.rhat,
+        )
+    verdict = judge(facts)
+    return replace(found, verdict=verdict.level, flags=verdict.flags)
+
+
+def doubts(obs: Observation, best: BestFit) -> tuple[Flag, ...]:
+    """What the verdict would say of the data that a maximum-likelihood fit is of, and of how it fits them."""
+    counts = expected_counts(np.array([best.theta]), obs)
+    check = predictive_check(counts, np.ones(1), obs, np.random.default_rng(0))
+    facts = replace(_facts(obs, best.pgstat, best.dof, check), has_background=True)  # a note says where there is none
+    return judge(facts).flags
+
+
+def _facts(obs: Observation, statistic: float, dof: int, check: PredictiveCheck | None) -> Facts:
+    """What is known of an observation, and of the best fit that was found."""
+    good = obs.good
+    return Facts(
         counts=float(obs.counts[good].sum()),
         background=float(obs.background[good].sum()),
-        background_error=float(np.linalg.norm(obs.background_error[good])),
         signal=signal(obs),
         bad_fraction=float(1 - good.mean()),
         has_background=obs.has_background,
-        reference_response=obs.response.name == reference.name,
-        statistic=fit.best,
-        dof=fit.dof,
-        check=assessed.check,
-        edges=edges(assessed.theta, assessed.weights, bundle.parameters),
+        statistic=statistic,
+        dof=dof,
+        check=check,
         poisson_background=obs.poisson_background,
-        network_efficiency=assessed.network_efficiency,
-        beyond=tuple(bundle.training_range.left_by(obs, reference)) if bundle.training_range else (),
-        novelty=bundle.novelty.p_value(context) if bundle.novelty else None,
-        acceptance=acceptance,
-        ess=weighing.ess if weighing else None,
-        efficiency=weighing.efficiency if weighing else None,
-        khat=weighing.khat if weighing else None,
-        evidence_khat=refined.evidence_khat if refined else None,
-        evidence_excess=refined.evidence_excess if refined else None,
+        background_share=background_share(obs),
     )
-    verdict = judge(facts)
-    return Diagnostics(
-        verdict=verdict.level,
-        flags=verdict.flags,
-        acceptance=acceptance,
-        predictive=assessed.check,
-        novelty=facts.novelty,
-        ess=facts.ess,
-        efficiency=facts.efficiency,
-        log_evidence=weighing.log_evidence if weighing else None,
-        log_evidence_error=weighing.log_evidence_error if weighing else None,
-        khat=facts.khat,
-        method=refined.method if refined else None,
-        rounds=refined.rounds if refined else None,
-        evaluations=refined.evaluations if refined else None,
-        rhat=refined.rhat if refined else None,
-    )
+
+
+def _beyond(obs: Observation, bundle: Bundle) -> tuple[str, ...]:
+    """How the observation leaves the range of the bundle's training."""
+    return tuple(bundle.training_range.left_by(obs, bundle.reference_response)) if bundle.training_range else ()

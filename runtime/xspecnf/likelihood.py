@@ -22,18 +22,18 @@ def log_likelihood(model_counts: Array, obs: "Observation") -> Array:
     return -0.5 * (bins * obs.good).sum(axis=-1)
 
 
-def fit_statistic(model_counts: Array, obs: "Observation", counts: Array | None = None) -> Array:
+def fit_statistic(model_counts: Array, obs: "Observation", counts: Array | None = None, held: bool = False) -> Array:
     """PGSTAT (...,) of model counts (..., bins), with the systematic error as variance but without the logarithm.
 
     counts: (..., bins), in place of the observed ones. The logarithm belongs to the likelihood; in a measure of fit it
-    would add several per bin to a perfect fit of a bright source.
+    would add several per bin to a perfect fit of a bright source. held: as for :func:`xspecnf.statistics.pgstat`.
     """
-    return _pgstat(model_counts, obs, obs.counts if counts is None else counts, normalised=False)
+    return _pgstat(model_counts, obs, obs.counts if counts is None else counts, normalised=False, held=held)
 
 
-def _pgstat(model_counts: Array, obs: "Observation", counts: Array, normalised: bool) -> Array:
+def _pgstat(model_counts: Array, obs: "Observation", counts: Array, normalised: bool, held: bool = False) -> Array:
     """In the precision of the model counts."""
     arrays = (counts, obs.background, obs.background_error, obs.systematic)
     s, b, sigma, e = (like(values, model_counts) for values in arrays)
     with np.errstate(over="ignore"):  # an error of 1e10 counts: its square's square is infinite, and divides
-        return pgstat(s, model_counts, b, sigma, systematic=e, good=obs.good, normalised=normalised)
+        return pgstat(s, model_counts, b, sigma, systematic=e, good=obs.good, normalised=normalised, held=held)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xspecnf.caveats import absent_caveat, background_caveat, error_caveat, few_counts_caveat
+from xspecnf.caveats import absent_caveat, background_caveat, blind_caveat, error_caveat, few_counts_caveat
 from xspecnf.companions import NO_BACKGROUND, missing, search
 from xspecnf.coverage import refuse_foreign
 from xspecnf.errors import InputError
@@ -28,6 +28,9 @@ GAUSSIAN_COUNTS = 10.0
 """In a bin of a background: errors that are the square roots of fewer are no Gaussian's. At 4 counts a bin the norm of
 a source as bright as the background comes out 3 % high, at 1 a bin 30 %.
 """
+
+ROOT = 0.1
+"""By which fraction the variances of a background are its counts."""
 
 BAD_QUALITY = 5  # OGIP's "set bad by the user": what channels that a file leaves out count as
 
@@ -77,6 +80,10 @@ class Observation:
                 raise InputError(f"{self.name}: negative {field}; correct the spectrum")
         if not (np.isfinite(self.exposure) and self.exposure > 0):
             raise InputError(f"{self.name}: exposure {self.exposure} s is not a positive time; correct the spectrum")
+        if np.any(self.good & (self.response.effective_area <= 0)):
+            raise InputError(
+                f"{self.name}: {self.response.name} has no area in some of the good bins; flag them as bad"
+            )
 
 
 def read_observation(
@@ -104,7 +111,10 @@ def read_observation(
     response, response_notes = _find_response(spectrum, rmf, arf, reference, grid)
     background_spectrum, background_notes = _find_background(spectrum, background, grid)
     scaled, error = _scale_background(spectrum, background_spectrum, grid)
-    good = grid.group(_per_channel(spectrum, spectrum.quality, grid, BAD_QUALITY) != 0) == 0
+    flagged = grid.group(_per_channel(spectrum, spectrum.quality, grid, BAD_QUALITY) != 0) > 0
+    response = _scale_area(response, spectrum, grid)
+    blind = response.effective_area <= 0
+    good = ~flagged & ~blind
     poisson = _few_counts(background_spectrum, good, grid)
     return Observation(
         name=spectrum.name,
@@ -116,7 +126,7 @@ def read_observation(
         energy_hi=grid.energy_hi,
         systematic=_systematic(spectrum, systematic, grid),
         good=good,
-        response=_scale_area(response, spectrum, grid),
+        response=response,
         has_background=background_spectrum is not None,
         poisson_background=poisson,
         marginal=marginal,
@@ -124,6 +134,7 @@ def read_observation(
             *spectrum.notes,
             *error_caveat(spectrum),
             *response_notes,
+            *blind_caveat(response.name, blind, grid),
             *background_notes,
             *few_counts_caveat(poisson),
             *[MARGINAL] * marginal,
@@ -233,10 +244,17 @@ def _scale_background(spectrum: Spectrum, background: Spectrum | None, grid: Gri
 
 def _few_counts(background: Spectrum | None, good: BoolArray, grid: Grid) -> float | None:
     """Of a background whose errors are the square roots of too few: counts in the middle one of the good bins."""
-    if background is None or background.error is not None or not good.any():
+    if background is None or not _has_roots(background) or not good.any():
         return None
     middle = float(np.median(grid.group(_per_channel(background, background.counts, grid))[good]))
     return middle if middle < GAUSSIAN_COUNTS else None
+
+
+def _has_roots(background: Spectrum) -> bool:
+    """Whether its errors are the square roots of its counts, by default or as they are stated."""
+    some = background.counts > 0
+    stated = background.error
+    return stated is None or bool(some.any() and np.allclose(stated[some] ** 2, background.counts[some], rtol=ROOT))
 
 
 def _weight(spectrum: Spectrum, grid: Grid) -> FloatArray:

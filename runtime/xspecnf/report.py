@@ -87,7 +87,8 @@ def _fit(posterior: Posterior) -> Iterator[tuple[str, str]]:
         where = f"{residual.energy_lo:.2f}-{residual.energy_hi:.2f} keV"
         yield "largest residual", f"{residual.sigma:+.1f} sigma at {where}, {chance(check.p_local)}"
     if diagnostics.ess is not None:
-        yield "effective samples", f"{diagnostics.ess:.0f} ({diagnostics.efficiency:.1%} of the draws)"
+        yield "effective samples", f"{diagnostics.ess:.0f} of {len(posterior.theta)}"
+        yield "efficiency", f"{diagnostics.efficiency:.1%} of the draws that these were chosen from"
         yield "ln evidence", f"{diagnostics.log_evidence:.2f} ± {diagnostics.log_evidence_error:.2f}"
 
 

@@ -7,7 +7,7 @@ bin, source and background together, is profiled out:
 
     y0 = M + r B,   s2 = (r sigma)^2 + (e M)^2,   a = y0 - s2,   y = [a + sqrt(a^2 + 4 S s2)]/2,   d = y - S
     statistic = 2 [ d - S ln(1 + d/S) ] + (y - y0)^2/s2,  y - y0 = -s2 d/y       S > 0
-              = 2 [ y0 - s2/2 ],  and y0^2/s2 where a < 0 and e > 0            S = 0
+              = 2 [ y0 - s2/2 ],  and y0^2/s2 where a < 0 and e > 0, or held   S = 0
               = 2 [ y0 - S + S ln(S/y0) ],  y0 held above 1e-5                 s2 = 0 (Poisson)
     e > 0 adds ln[ (y + s2)/(y + (r sigma)^2) ]: the variance now depends on the model
 
@@ -29,10 +29,12 @@ def pgstat_per_bin(
     exposure_ratio: float | Array = 1.0,
     systematic: float | Array = 0.0,
     normalised: bool = True,
+    held: bool = False,
 ) -> Array:
     """The statistic of each bin, -2 ln L up to a constant; all arguments broadcast against (..., bins), all counts.
 
-    normalised: with the logarithm that a systematic error adds.
+    normalised: with the logarithm that a systematic error adds. held: y is not below 0 where nothing was counted and
+    there is no systematic error either, unlike in XSPEC, so that no statistic is below 0.
     """
     xp = namespace(model_counts)
     number = xp.finfo((1.0 * model_counts).dtype)
@@ -47,11 +49,11 @@ def pgstat_per_bin(
     ratio = xp.clip(d / xp.clip(s, FLOOR, None), least - 1, None)
     statistic = 2 * (d - s * xp.log1p(ratio)) + s2 * (d / y) ** 2
     if not (s > 0).all():
-        statistic = xp.where(s > 0, statistic, _without_counts(y0, s2, model_variance))
+        statistic = xp.where(s > 0, statistic, _without_counts(y0, s2, model_variance, held))
     if not (normalised and (model_variance > 0).any()):
         return statistic
-    held = xp.clip(y, FLOOR, None)
-    return statistic + xp.log((held + s2) / (held + background_variance))
+    expected = xp.clip(y, FLOOR, None)
+    return statistic + xp.log((expected + s2) / (expected + background_variance))
 
 
 def excess(s: Array, y0: Array, s2: Array) -> Array:
@@ -67,11 +69,11 @@ def excess(s: Array, y0: Array, s2: Array) -> Array:
     return xp.where(poisson, xp.clip(y0, FLOOR, None) - s, d) if poisson.any() else d
 
 
-def _without_counts(y0: Array, s2: Array, model_variance: Array) -> Array:
+def _without_counts(y0: Array, s2: Array, model_variance: Array, held: bool) -> Array:
     """The statistic of bins where nothing was counted."""
     xp = namespace(y0)
-    held = (y0 < s2) & (model_variance > 0)
-    gaussian = xp.where(held, y0**2 / xp.maximum(s2 + TINY, y0), 2 * y0 - s2)
+    at_zero = (y0 < s2) & (held | (model_variance > 0))
+    gaussian = xp.where(at_zero, y0**2 / xp.maximum(s2 + TINY, y0), 2 * y0 - s2)
     return xp.where(s2 > 0, gaussian, 2 * xp.clip(y0, FLOOR, None))
 
 
@@ -84,12 +86,14 @@ def pgstat(
     systematic: float | Array = 0.0,
     good: Array | None = None,
     normalised: bool = True,
+    held: bool = False,
 ) -> Array:
     """PGSTAT of each spectrum, summed over the bins (those that are `good`).
 
     counts, background, background_error: (bins,) or (..., bins); model_counts: (..., bins); all in counts, the
     background's in counts of its own exposure, `exposure_ratio` = t_s/t_b. systematic: fractional error of the model,
-    per bin or one. normalised: as for :func:`pgstat_per_bin`. Returns (...,).
+    per bin or one. normalised, held: as for :func:`pgstat_per_bin`. Returns (...,).
     """
-    bins = pgstat_per_bin(counts, model_counts, background, background_error, exposure_ratio, systematic, normalised)
+    arrays = (counts, model_counts, background, background_error, exposure_ratio, systematic)
+    bins = pgstat_per_bin(*arrays, normalised, held)
     return bins.sum(axis=-1) if good is None else (bins * good).sum(axis=-1)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -28,9 +28,10 @@ class Thresholds:
         signal_sigma: net counts below so many standard deviations, in all of the band and in each window of it:
             nothing to fit (reject).
         background_fraction: background above this share of the counts: its model decides the answer.
-        poisson_fraction: share of a background in the counts from which it matters that its errors are no Gaussian's.
+        poisson_fraction: share of a background in the counts of some part of the band from which it matters that its
+            errors are no Gaussian's.
         edge_mass: posterior mass within the outer 1 % of a parameter's range; a flat posterior has 0.01 at each end.
-        edge_density: of the posterior in the outer 5 % of a parameter's range, over its largest.
+        edge_density: of the posterior at an end of a parameter's range, over its largest; at both, where it is even.
         p_total, p_local: posterior predictive p-values below which the model does not fit; with `novelty` and `p_close`
             chosen to raise about 1 % of false alarms among sound spectra (benchmarks/failures.py).
         p_close: 1 - p_total below which the data scatter too little for their errors.
@@ -42,7 +43,7 @@ class Thresholds:
         bad_bins_reject: the same, too many to go on.
         network_efficiency: effective share of the network's draws that were looked at, when not refined: with 5 of 60
             the posterior is not theirs.
-        efficiency: effective share of the samples, when refined.
+        efficiency: effective share of the draws that the samples were chosen from, when refined.
         ess_reject: fewer effective samples than this cannot carry a 68 % interval.
         khat: shape of the weights' tail beyond which importance sampling converges too slowly to be trusted.
         khat_reject: beyond which it does not converge.
@@ -83,9 +84,9 @@ class Facts:
     Attributes:
         counts: total counts in the good bins.
         background: expected background counts in them, at the source's exposure.
-        background_error: its standard deviation, or 0.
         signal: net counts in standard deviations, of all good bins and of the window where they are most.
-        poisson_background: its counts a bin where they are too few for Gaussian errors; None otherwise.
+        poisson_background: the background's counts a bin where they are too few for Gaussian errors; None otherwise.
+        background_share: the largest share of the counts that are background, in any part of the band.
         bad_fraction: share of the bins with a bad-quality channel.
         has_background: False where no background was subtracted or modelled.
         reference_response: True where the bundle's response stood in for the observation's own.
@@ -98,7 +99,7 @@ class Facts:
         novelty: p-value of its context among training-like spectra; None where the bundle does not know.
         acceptance: share of the network's draws inside the prior.
         ess: effective sample size; None where no exact likelihood was computed.
-        efficiency: ess over the number of samples; None likewise.
+        efficiency: effective share of the draws that the samples were chosen from; None likewise.
         khat: shape of the weights' tail; None likewise, where too few samples tell, or where MCMC left no weights.
         evidence_khat: the same of the weights that the evidence rests on.
         evidence_excess: of the network's draws over the refined samples [standard deviations]; None likewise.
@@ -106,16 +107,16 @@ class Facts:
 
     counts: float
     background: float
-    background_error: float
     signal: tuple[float, float]
     bad_fraction: float
     has_background: bool
-    reference_response: bool
     statistic: float
     dof: int
     check: PredictiveCheck | None
-    edges: Mapping[str, Edges]
+    reference_response: bool = False
+    edges: Mapping[str, Edges] = field(default_factory=dict)
     poisson_background: float | None = None
+    background_share: float = 0.0
     network_efficiency: float | None = None
     beyond: tuple[str, ...] = ()
     novelty: float | None = None
@@ -132,12 +133,15 @@ class Edges:
     """A posterior at the ends of a parameter's range.
 
     Attributes:
-        mass: the larger of those in the outer 1 % of either end.
-        density: (lower end, upper end) in the outer 5 %, over the largest anywhere.
+        mass: the larger of those in the outer 1 % of either end, as far as it reaches the outer 0.1 %.
+        density: the larger of those in the outer 5 % of either end, or less where the posterior is narrow, over the
+            largest anywhere.
+        evenness: the smaller of those at either end, over the largest anywhere, in slices that hold enough samples.
     """
 
     mass: float
-    density: tuple[float, float]
+    density: float
+    evenness: float
 
 
 @dataclass(frozen=True)
@@ -173,7 +177,7 @@ def _data_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
         yield Flag("no-signal", "reject", _without_signal(facts, limits))
     elif share > limits.background_fraction:
         yield Flag("background-dominated", "caution", f"{share:.0%} of the counts are background")
-    if facts.poisson_background is not None and share > limits.poisson_fraction:
+    if facts.poisson_background is not None and facts.background_share > limits.poisson_fraction:
         reason = f"the background's errors are square roots of {facts.poisson_background:.2g} counts a bin: too few"
         yield Flag("poisson-background", "caution", reason)
     if not facts.has_background:
@@ -236,7 +240,7 @@ def chance(p: float) -> str:
 
 
 def _posterior_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
-    flat = [name for name, edges in facts.edges.items() if min(edges.density) > limits.edge_density]
+    flat = [name for name, edges in facts.edges.items() if edges.evenness > limits.edge_density]
     if flat:
         reason = f"the data hardly constrain {', '.join(flat)}: the posterior is nearly the prior"
         yield Flag("unconstrained", "caution", reason)
@@ -249,7 +253,7 @@ def _posterior_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
 
 
 def _at_edge(edges: Edges, limits: Thresholds) -> bool:
-    return edges.mass > limits.edge_mass or max(edges.density) > limits.edge_density
+    return edges.mass > limits.edge_mass or edges.density > limits.edge_density
 
 
 def _weight_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xspecnf.goodness import edges
+from xspecnf.goodness import _edges, edges
 from xspecnf.parameters import BHB_PARAMETERS, from_unit
+from xspecnf.verdict import Edges, Thresholds
 
 SHAPES = {
     "nH": lambda u: 0.5 + 0.1 * (u - 0.5),  # well inside
@@ -22,14 +23,36 @@ def test_ends(size: int) -> None:
     rng = np.random.default_rng(5)
     u = np.column_stack([shape(rng.random(size)) for shape in SHAPES.values()])
     found = edges(from_unit(u), np.full(size, 1 / size), BHB_PARAMETERS)
-    assert found["nH"].density == (0, 0)
-    assert found["nH"].mass == 0
-    assert min(found["Gamma"].density) > (0.9 if size > 1000 else 0.1)
-    assert found["f_sc"].density == (0, 1)
+    assert found["nH"] == Edges(0, 0, 0)
+    assert found["Gamma"].evenness > (0.9 if size > 1000 else 0.5)
+    assert found["f_sc"].density > 0.9
+    assert found["f_sc"].evenness == 0
     assert found["kT_disk"].mass == pytest.approx(0.1, abs=0.05)
-    assert found["kT_disk"].density[0] == pytest.approx(0.1 / 0.9, abs=0.07)
-    assert found["norm"].density == (0, 1)
-    assert found["norm"].mass == pytest.approx(1)
+    assert found["kT_disk"].density == pytest.approx(0.1 / 0.9, abs=0.07)
+    assert found["norm"] == Edges(pytest.approx(1), pytest.approx(1), 0)
+
+
+@pytest.mark.parametrize("size", [100, 200, 500, 1000])
+def test_a_posterior_that_is_the_prior_is_seen_with_any_number_of_samples(size: int) -> None:
+    """And one that is twice as high in the middle as a flat one, and falls to a tenth at its ends, is not."""
+    rng = np.random.default_rng(8)
+    weights, limit = np.full(size, 1 / size), Thresholds().edge_density
+    flat, hill = (
+        np.mean([_edges(u(), weights).evenness > limit for _ in range(400)])
+        for u in (lambda: rng.random(size), lambda: np.clip(rng.normal(0.5, 0.23, size), 0, 1))
+    )
+    assert flat > 0.85
+    assert hill < 0.05
+
+
+@pytest.mark.parametrize(("sigmas", "reaches"), [(0.5, True), (1.5, True), (10, False), (20, False)])
+def test_a_narrow_posterior_near_an_end_does_not_reach_it(sigmas: float, reaches: bool) -> None:
+    """A normal one that many standard deviations from an end, well within the outer 5 % of the range."""
+    u = np.random.default_rng(6).normal(sigmas, 1, 4000) * 0.0005
+    u = u[u > 0][:2000]
+    limits, weights = Thresholds(), np.full(len(u), 1 / len(u))
+    for ends in (_edges(u, weights), _edges(1 - u, weights)):
+        assert (ends.mass > limits.edge_mass or ends.density > limits.edge_density) == reaches
 
 
 def test_weights_count() -> None:
@@ -37,4 +60,4 @@ def test_weights_count() -> None:
     u[1] = 0.001
     found = edges(from_unit(u), np.array([0.75, 0.25]), BHB_PARAMETERS)["nH"]
     assert found.mass == pytest.approx(0.25)
-    assert found.density == pytest.approx((1 / 3, 0))
+    assert found.density == pytest.approx(1 / 3)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import chi2
 
 from xspecnf.likelihood import fit_statistic
 from xspecnf.model import load_model
@@ -82,6 +83,34 @@ def test_counts_have_the_moments_of_poissons_law(expected: float) -> None:
         away = (counts - expected) / np.sqrt(expected)
         assert np.mean(away**2) == pytest.approx(1, abs=4 * np.sqrt((2 + 1 / expected) / size))
         assert np.mean(away**3) == pytest.approx(expected**-0.5, abs=4 * np.sqrt((15 + 25 / expected) / size))
+
+
+@pytest.mark.parametrize("scale", [1.0, 3.0, 10.0])
+def test_background_errors_that_are_too_large_are_told_from_a_misfit(synthetic: Observation, scale: float) -> None:
+    """Few counts over a background that is said to be known to no better than `scale` of it, and is known well."""
+    background = np.full(240, 1.0)
+    faint = replace(
+        synthetic, exposure=2e-4 * synthetic.exposure, background=background, background_error=scale * background
+    )
+    expected = expected_counts(TRUTH, faint)
+    rng = np.random.default_rng(3)
+    obs = replace(faint, counts=rng.poisson(expected[0] + background).astype(float))
+    check = predictive_check(expected, ONE, obs, rng)
+    assert check.p_total > 0.99
+    assert check.p_local > 0.01
+
+
+def test_the_tail_does_not_hang_on_the_replicates(synthetic: Observation) -> None:
+    """Of data that scatter a tenth less than they should, by chi2's law; few replicates leave it open by decades."""
+    expected = expected_counts(TRUTH, synthetic)
+    y = expected[0] + synthetic.background
+    z = np.random.default_rng(4).standard_normal(240)
+    obs = replace(synthetic, counts=np.rint(y + z / np.sqrt(np.mean(z**2)) * np.sqrt(0.75 * y)))
+    obs = replace(obs, background_error=np.zeros(240))
+    exact = chi2.cdf(fit_statistic(expected, obs)[0], 240)
+    found = [1 - predictive_check(expected, ONE, obs, np.random.default_rng(seed)).p_total for seed in range(12)]
+    assert 1e-4 < exact < 0.01
+    np.testing.assert_allclose(np.log10(found), np.log10(exact), atol=0.5)
 
 
 def test_bad_bins_say_nothing(synthetic: Observation) -> None:

@@ -193,11 +193,27 @@ def test_a_background_of_few_counts_is_said(observe, counts, said):
     )
 
 
-def test_stated_errors_are_not_poisson_s(observe):
-    columns = {"COUNTS": np.ones(CHANNELS), "STAT_ERR": np.ones(CHANNELS)}
+@pytest.mark.parametrize(("error", "few"), [(0.3, False), (1.0, True)])
+def test_stated_errors_are_not_poisson_s(observe, error, few):
+    """Unless they are the square roots, as stated by who had no better."""
+    columns = {"COUNTS": np.ones(CHANNELS), "STAT_ERR": np.full(CHANNELS, error)}
     obs = observe(background=(columns, {"POISSERR": False}))
-    assert obs.poisson_background is None
-    assert obs.notes == ()
+    assert (obs.poisson_background is not None) == few
+    assert len(obs.notes) == few
+
+
+def test_bins_without_area_are_left_out_and_said(write_pha, write_rmf, write_arf):
+    halves = np.repeat(np.eye(2), [CHANNELS // 2, CHANNELS - CHANNELS // 2], axis=1) / CHANNELS
+    rmf, arf = write_rmf("halves.rmf", EDGES, halves), write_arf("soft.arf", EDGES, np.array([100.0, 0.0]))
+    obs = read_observation(write_pha("source.pha"), rmf=rmf, arf=arf)
+    assert 0 < obs.good.sum() < NICER.bins
+    assert np.all(obs.response.effective_area[obs.good] > 0)
+    (note,) = [note for note in obs.notes if "no area" in note]
+    assert (
+        note == f"halves.rmf x soft.arf: no area in {(~obs.good).sum()} bins within 7.50-9.95 keV, which were left out"
+    )
+    with pytest.raises(InputError, match="has no area in some of the good bins"):
+        replace(obs, good=np.ones(NICER.bins, dtype=bool))
 
 
 def test_a_background_less_than_its_error_is_said(observe):
