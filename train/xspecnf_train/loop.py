@@ -1,7 +1,7 @@
 """The training loop that every stage shares: epochs, schedule, running average, early stopping, checkpoints.
 
-Step k of a stage draws its batch and its noise from the seed (seed, stage, k), so a resumed run sees what an
-undisturbed one would.
+Step k of a stage draws its batch from the seed (seed, stage, k) and its noise from (seed, k), so a resumed run sees
+what an undisturbed one would.
 """
 
 import math
@@ -45,7 +45,8 @@ class TrainingFailed(XspecnfError):
 class Task:
     """What distinguishes a stage: the module that learns, how a batch of a size is drawn, and the loss of a batch.
 
-    `validation` draws the batches that early stopping is judged on, where they are not simply other draws.
+    `validation` draws the batches that early stopping is judged on, where they are not simply other draws; `simulated`
+    is the share of a batch that is.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Task:
     draw: Callable[[int, np.random.Generator], Any]
     loss: Callable[[Any, torch.Generator], Tensor]
     validation: Callable[[int, np.random.Generator], Any] | None = None
+    simulated: float = 1.0
 
 
 class Trainer:
@@ -138,7 +140,7 @@ class Stage:
             self.set_rate(step)
             total += self.step(batch, step)
             self.trainer.step(self.task.name, step + 1, self.config.epochs * self.config.steps)
-        self.progress.spectra += self.config.steps * self.config.batch
+        self.progress.spectra += self.config.steps * round(self.task.simulated * self.config.batch)
         return total / self.config.steps
 
     def batches(self, pool: ThreadPoolExecutor, first: int) -> Iterator[Any]:

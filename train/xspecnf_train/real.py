@@ -128,4 +128,4 @@ def real_task(networks: Networks, simulator: Simulator, spectra: RealSet, config
         spectrum, u = batch
         return joint_loss(networks, spectrum, u, config, torch.randn(len(u), 5, generator=noise))
 
-    return Task("real", networks, draw, loss, validation)
+    return Task("real", networks, draw, loss, validation, config.simulated_share)

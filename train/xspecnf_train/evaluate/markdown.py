@@ -32,7 +32,7 @@ def markdown(figures: Figures) -> str:
     parts = [_sizes(figures), CALIBRATION]
     parts += [f"**{TITLES[kind]}**{_failures(figures[kind])}\n\n{_calibration(figures[kind])}" for kind in kinds]
     parts += [_evidence(figures["refined"]["all"])] if "refined" in figures else []
-    parts += [f"{UNIFORMITY}{_claimed(figures)}:\n\n{_uniformity(figures, kinds)}"]
+    parts += [_uniformity(figures, kinds)]
     parts += [f"{PGSTAT}\n\n{_pgstat(figures, kinds)}"] if "pgstat" in figures[kinds[-1]]["all"] else []
     parts += [_real(figures["real"])] if "real" in figures else []
     return "\n\n".join(part.rstrip("\n") for part in parts if part) + "\n"
@@ -108,16 +108,14 @@ def _evidence(group: Figures) -> str:
     )
 
 
-def _claimed(figures: Figures) -> str:
-    low, high = figures["claimed_counts"]
-    return f", spectra of {low:g} to {high:g} counts"
-
-
 def _uniformity(figures: Figures, kinds: Sequence[str]) -> str:
-    tests = {kind: figures[kind].get("claimed", figures[kind]["all"])["uniformity"] for kind in kinds}
+    """Of the spectra that the claims are about, where there are enough of them."""
+    tests = {kind: figures[kind].get("claimed", {}).get("uniformity", {}) for kind in kinds}
     names = list(dict.fromkeys(name for found in tests.values() for name in found))
-    rows = [(TITLES[kind], *(_p(tests[kind].get(name)) for name in names)) for kind in kinds]
-    return table(("", *names), rows)
+    rows = [(TITLES[kind], *(_p(tests[kind].get(name)) for name in names)) for kind in kinds if tests[kind]]
+    low, high = figures["claimed_counts"]
+    title = f"{UNIFORMITY}, spectra of {low:g} to {high:g} counts"
+    return f"{title}:\n\n{table(('', *names), rows)}" if rows else ""
 
 
 def _p(found: Figures | None) -> str:

@@ -35,7 +35,7 @@ FIRST_SEED = 1_000_000
 
 def fresh_spectra(model: Model, spectra: int, seed: int) -> Batch:
     """`spectra` observations under the settings that the bundle was trained with, in random order of counts."""
-    trained = _simulator_config(model)
+    trained = trained_simulator(model)
     config = replace(trained, pool=max(8 * spectra, 1000), counts=(FEWEST_COUNTS, trained.counts[1]))
     simulator = Simulator(config, model.reference_response, seed + FIRST_SEED)
     rng = np.random.default_rng([seed, 77])
@@ -86,7 +86,7 @@ def _taken(parts: list[Batch], spectra: int) -> Batch:
     return picked(replace(parts[0], **columns), slice(spectra))
 
 
-def _simulator_config(model: Model) -> SimulatorConfig:
+def trained_simulator(model: Model) -> SimulatorConfig:
     """The simulator's settings that the bundle was trained with; the default ones where it does not say."""
     table = model.bundle.provenance.get("configuration", {}).get("simulator", {})
     return build(SimulatorConfig, f"{model.bundle.name}: provenance: simulator", table)

@@ -1,7 +1,7 @@
 """Judge the posterior of one spectrum: ranks of the truth, fit of its samples, worth of its weights.
 
 The network's draws are judged as they are, each with the same weight, and beside them what refinement makes of the
-spectrum. PGStat is reduced, and without the normalisation term of a systematic error (xspecnf.goodness.fit_statistic).
+spectrum. PGStat is reduced, and without the systematic error's normalisation (xspecnf.likelihood.fit_statistic).
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 from xspecnf.bestfit import fit
 from xspecnf.errors import InputError
 from xspecnf.features import features
+from xspecnf.goodness import median
 from xspecnf.importance import reweight
 from xspecnf.likelihood import fit_statistic, log_likelihood
 from xspecnf.model import Model
 from xspecnf.observation import Observation
 from xspecnf.parameters import BHB_PARAMETERS, from_unit, to_unit
-from xspecnf.posterior import Posterior, quantiles
+from xspecnf.posterior import Posterior
 from xspecnf.sampling import draw
 from xspecnf_train.evaluate.calibration import rank, tarp_rank
 
 Float64 = NDArray[np.float64]
 
-MEDIAN = np.array([0.5])
 CANDIDATES = 100
 """Samples, beside the best one, among which the maximum-likelihood fit chooses its starts."""
 
@@ -163,13 +163,13 @@ def _fitted(
 ) -> tuple[dict[str, float], Float64]:
     """What the exact physics says of the samples u (S, 5), and their ln likelihood (S,)."""
     size = len(u)
-    points = np.vstack([u, _medians(u, weights)] if truth is None else [u, _medians(u, weights), truth])
+    points = np.vstack([u, median(u, weights)] if truth is None else [u, median(u, weights), truth])
     counts = model.expected_counts(from_unit(points), obs)
     log_l = log_likelihood(counts, obs)
-    spectrum = _medians(counts[:size], weights)
+    spectrum = median(counts[:size], weights)
     reduced = fit_statistic(np.vstack([counts, spectrum]), obs) / (obs.good.sum() - u.shape[1])
     known = {
-        "sample": float(_medians(reduced[:size, None], weights)[0]),
+        "sample": float(median(reduced[:size, None], weights)[0]),
         "median": float(reduced[size]),
         "spectrum": float(reduced[-1]),
         "best": float(reduced[:size].min()),
@@ -178,11 +178,6 @@ def _fitted(
         known["truth"] = float(reduced[-2])
         known["likelihood"] = float(rank(-log_l[:size], weights, -float(log_l[-1]), rng))
     return known, log_l[:size]
-
-
-def _medians(values: Float64, weights: Float64) -> Float64:
-    """Weighted medians (K,) of the columns of values (S, K)."""
-    return np.array([quantiles(column, weights, MEDIAN)[0] for column in values.T])
 
 
 def _evidence_z(one: Posterior, other: Posterior) -> float:
