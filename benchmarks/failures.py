@@ -2,8 +2,9 @@
 
 Infers simulated spectra of 1e3 to 3e6 counts that went wrong in known ways (benchmarks/distortions.py), and ones that
 did not, and prints one JSON object and Markdown tables: for each way to go wrong the share of spectra that each flag of
-failure catches, by itself and all together, and by brightness; the false alarms among sound spectra; and the p-value
-below which all flags together would raise one in a hundred of these.
+failure catches, by itself and all together, and by brightness; the false alarms among sound spectra, and whatever else
+the verdict says of these; and the p-value below which all flags of failure together would raise one in a hundred of
+them.
 """
 
 from __future__ import annotations
@@ -18,16 +19,17 @@ import numpy as np
 from distortions import DISTORTIONS, Distortion, Instrument, none
 
 from xspecnf import load_model
+from xspecnf.advice import ADVICE
 from xspecnf.errors import InputError
 from xspecnf.model import Model
 from xspecnf.observation import Observation
 from xspecnf.parameters import from_unit
 from xspecnf.posterior import Posterior
 from xspecnf.predictive import replicated
-from xspecnf_train.simulate import Simulator, SimulatorConfig
+from xspecnf_train.evaluate.population import trained_simulator
+from xspecnf_train.simulate import Simulator
 
-SAMPLES = {False: 100, True: 500}
-"""Posterior samples of a spectrum, unrefined and refined: the verdict looks at no more than 100 unrefined ones."""
+SAMPLES = 1000
 
 COUNTS = (1e3, 3e6)
 COUNT_EDGES = (0, 1e4, 1e5, 1e6, np.inf)
@@ -43,11 +45,12 @@ FALSE_ALARMS = 0.01
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the verdict said of one spectrum: its counts, raised flags, and p-values (total and 1 less it, local,
+    """What the verdict said of one spectrum: its counts, level, raised flags, and p-values (total and 1 less it, local,
     novelty; else 1).
     """
 
     counts: float
+    level: str
     flags: tuple[str, ...]
     p: tuple[float, float, float, float]
 
@@ -55,28 +58,29 @@ class Outcome:
 def observations(
     model: Model, distortion: Distortion, size: int, counts: tuple[float, float], rng: np.random.Generator
 ) -> Iterator[Observation]:
-    """Simulated observations whose source counts are distorted, drawn under the likelihood's assumptions."""
-    config = replace(SimulatorConfig(), counts=counts, pool=max(8 * size, 1000))
+    """Simulated observations whose source counts are distorted, drawn under the likelihood's assumptions.
+
+    Their response is not called the bundle's, which the verdict would say.
+    """
+    config = replace(trained_simulator(model), counts=counts, pool=max(8 * size, 1000))
     simulator = Simulator(config, model.reference_response, int(rng.integers(2**31)))
     batch = simulator.draw(size, rng)
     theta = from_unit(batch.u, model.bundle.parameters)
     expected = distortion(theta, batch.sensitivity, Instrument.of(model.reference_response), rng)
     for source, obs in zip(expected, batch.observations(model.reference_response), strict=True):
-        yield replace(obs, counts=replicated(source[None], obs, rng)[0])
+        response = replace(obs.response, name="simulated")
+        yield replace(obs, counts=replicated(source[None], obs, rng)[0], response=response)
 
 
 def outcome(model: Model, obs: Observation, refine: bool) -> Outcome:
     """The verdict's; a spectrum for which the network finds nothing inside the prior is one outside it."""
     total = float(obs.counts[obs.good].sum())
     try:
-        posterior = model.infer(obs, SAMPLES[refine], refine=refine)
+        posterior = model.infer(obs, SAMPLES, refine=refine)
     except InputError:
-        return Outcome(total, ("outside-prior",), (1.0, 1.0, 1.0, 1.0))
-    return Outcome(total, _raised(posterior), _p_values(posterior))
-
-
-def _raised(posterior: Posterior) -> tuple[str, ...]:
-    return tuple(flag.name for flag in posterior.diagnostics.flags if flag.name in FLAGS + DOUBTS)
+        return Outcome(total, "reject", ("outside-prior",), (1.0, 1.0, 1.0, 1.0))
+    diagnostics = posterior.diagnostics
+    return Outcome(total, diagnostics.verdict, tuple(flag.name for flag in diagnostics.flags), _p_values(posterior))
 
 
 def _p_values(posterior: Posterior) -> tuple[float, float, float, float]:
@@ -88,13 +92,30 @@ def _p_values(posterior: Posterior) -> tuple[float, float, float, float]:
 def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Shares of spectra that each flag, any flag, and any flag within each range of counts catches."""
     caught = np.array([any(flag in FLAGS for flag in o.flags) for o in outcomes])
-    group = np.searchsorted(COUNT_EDGES, [o.counts for o in outcomes], side="right") - 1
+    group = _groups(outcomes)
     return {
         "spectra": len(outcomes),
         "any": share(caught),
         "by_flag": {flag: share([flag in o.flags for o in outcomes]) for flag in FLAGS + DOUBTS},
         "by_counts": {_range(k): share(caught[group == k]) for k in range(len(COUNT_EDGES) - 1) if np.any(group == k)},
     }
+
+
+def said(outcomes: Sequence[Outcome]) -> dict[str, dict[str, float]]:
+    """Shares of each verdict and of each flag that was raised at all, of all spectra and by range of counts."""
+    group = _groups(outcomes)
+    names = ["good", "caution", "reject", *ADVICE]
+    raised = {name: np.array([name in (o.level, *o.flags) for o in outcomes]) for name in names}
+    return {
+        name: {"all": share(values)} | {_range(k): share(values[group == k]) for k in np.unique(group)}
+        for name, values in raised.items()
+        if values.any()
+    }
+
+
+def _groups(outcomes: Sequence[Outcome]) -> np.ndarray:
+    """The range of COUNT_EDGES that each spectrum is in."""
+    return np.searchsorted(COUNT_EDGES, [o.counts for o in outcomes], side="right") - 1
 
 
 def threshold(sound: Sequence[Outcome]) -> dict[str, float]:
@@ -118,6 +139,14 @@ def table(results: dict[str, dict[str, Any]]) -> str:
     for kind, row in results.items():
         cells = [row["any"], *(row["by_flag"][flag] for flag in flags), *(row["by_counts"].get(r) for r in ranges)]
         lines.append(_row([kind, *("-" if cell is None else f"{cell:.1%}" for cell in cells)]))
+    return "\n".join(lines)
+
+
+def said_table(shares: dict[str, dict[str, float]]) -> str:
+    """Markdown: a row a verdict or flag, a column a range of counts."""
+    heads = list(next(iter(shares.values())))
+    lines = [_row(["of sound spectra", *heads]), _row(["---"] + ["---:"] * len(heads))]
+    lines += [_row([name, *(f"{row[head]:.1%}" for head in heads)]) for name, row in shares.items()]
     return "\n".join(lines)
 
 
@@ -145,7 +174,7 @@ def run(model: Model, spectra: int, sound: int, refine: bool, seed: int) -> dict
     # A faint source under a bright background is sound and rightly called lost: no false alarm.
     outcomes[SOUND] = [found for found in outcomes[SOUND] if "no-signal" not in found.flags]
     kinds = {kind: figures(found) for kind, found in outcomes.items()}
-    return {"kinds": kinds, "p_for_1_percent": threshold(outcomes[SOUND])}
+    return {"kinds": kinds, "sound": said(outcomes[SOUND]), "p_for_1_percent": threshold(outcomes[SOUND])}
 
 
 def main() -> None:
@@ -162,7 +191,7 @@ def main() -> None:
         results["refined"] = run(model, options.refined, 10 * options.refined, True, options.seed)
     print(json.dumps(results, indent=1))
     for name, result in results.items():
-        print(f"\n{name}\n\n{table(result['kinds'])}")
+        print(f"\n{name}\n\n{table(result['kinds'])}\n\n{said_table(result['sound'])}")
 
 
 if __name__ == "__main__":

@@ -197,11 +197,9 @@ def markdown(rows: Sequence[Row]) -> str:
                 *(f"{row.cool_discs + new.cool_disc:.3f}", f"{new.efficiency or np.nan:.2f}"),
             )
         )
-    described = [row for row in rows if not row.name.startswith(MISFITS)]
-    floor, network, refined = (
-        np.median(c) for c in zip(*((r.floor, r.network.c2st, r.refined.c2st) for r in described), strict=True)
-    )
-    lines.append(("median", "", f"{floor:.3f}", f"{network:.3f}", f"{refined:.3f}", *[""] * 5))
+    if described := [row for row in rows if not row.name.startswith(MISFITS)]:
+        found = np.median([(r.floor, r.network.c2st, r.refined.c2st) for r in described], axis=0)
+        lines.append(("median", "", *(f"{c2st:.3f}" for c2st in found), *[""] * 5))
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

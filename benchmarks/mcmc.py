@@ -145,6 +145,8 @@ def main() -> None:
     model = load_model(arguments.model, "cpu")
     paths = sorted(path for path in arguments.gold.glob("*.npz") if path.with_suffix(".pha").exists())
     chosen = [path for path in paths if not arguments.names or path.stem in arguments.names]
+    if not chosen:
+        parser.error(f"{arguments.gold}: no such .npz and .pha files of MCMC samples; give their place with --gold")
     model.infer(observation(chosen[0])[0], 10, refine=True)  # builds the tables of the physics
     print(json.dumps({path.stem: compared(model, path) for path in chosen}, indent=1))
 

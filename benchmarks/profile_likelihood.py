@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -30,7 +30,6 @@ from xspecnf.likelihood import log_likelihood
 from xspecnf.model import Model
 from xspecnf.observation import Observation
 from xspecnf.parameters import from_unit, to_unit
-from xspecnf.statistics import pgstat
 from xspecnf_train.evaluate.calibration import LEVELS, chance_deviation, coverage, ks_p, rank
 from xspecnf_train.evaluate.figures import CLAIMED, NAMES
 from xspecnf_train.evaluate.population import COUNT_EDGES, fresh_spectra, picked, total_counts
@@ -75,18 +74,12 @@ def integrated(model_counts: Float64, obs: Observation) -> Float64:
     return np.concatenate(parts)
 
 
-def profiled(model_counts: Float64, obs: Observation) -> Float64:
-    """ln L (S,) as PGSTAT has it."""
-    arrays = (obs.background, obs.background_error)
-    return -0.5 * pgstat(obs.counts, model_counts, *arrays, systematic=obs.systematic, good=obs.good)
-
-
 def judged(model: Model, obs: Observation, truth: Float64, number: int, samples: int) -> list[float]:
     """COLUMNS of one spectrum, whose true parameters (5,) are `truth` in the unit cube."""
     posterior = model.infer(obs, samples, number, refine=True)
     parameters = model.bundle.parameters
     counts = model.expected_counts(np.vstack([from_unit(truth[None], parameters), posterior.theta]), obs)
-    profile, marginal = profiled(counts, obs), log_likelihood(counts, obs)
+    profile, marginal = log_likelihood(counts, replace(obs, marginal=False)), log_likelihood(counts, obs)
     difference = (profile - marginal)[1:]
     check = number % CHECKED == 0 and obs.counts @ obs.good < FAINT
     laplace = float((marginal - integrated(counts, obs))[1:].std()) if check else np.nan

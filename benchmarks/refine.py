@@ -19,7 +19,8 @@ from xspecnf import load_model
 from xspecnf.model import Model
 from xspecnf.observation import Observation
 from xspecnf.posterior import Posterior
-from xspecnf_train.simulate import Simulator, SimulatorConfig
+from xspecnf_train.evaluate.population import trained_simulator
+from xspecnf_train.simulate import Simulator
 
 SAMPLES = 1000
 REPORTED = ("efficiency", "ess", "khat", "evaluations")
@@ -28,7 +29,7 @@ METHODS = ("network", "adaptive", "mcmc")
 
 def simulated(model: Model, spectra: int, seed: int) -> Iterator[Observation]:
     """Fresh observations as the network was trained on."""
-    config = replace(SimulatorConfig(), pool=max(8 * spectra, 1000))
+    config = replace(trained_simulator(model), pool=max(8 * spectra, 1000))
     simulator = Simulator(config, model.reference_response, seed + 1_000_000)
     batch = simulator.draw(spectra, np.random.default_rng([seed, 77]))
     return batch.observations(model.reference_response)
