@@ -2,8 +2,8 @@ r"""Refinement: samples of the exact posterior, from the network's draws.
 
 The network's draws, with weights w = L/q, are the pilot. Where they are good enough they are the answer. Where not, a
 proposal learns the posterior (:mod:`xspecnf.proposal`), and what is returned are fresh draws of it alone: it was
-fixed before they were made, which leaves their estimates unbiased and their errors honest. The network's evidence,
-independent of theirs, is the check.
+fixed before they were made, so that their weights are independent and their errors honest, but for when drawing ends,
+which the weights decide. The network's evidence, independent of theirs, is the check.
 
 Draws go on until those that are asked for are worth as many, or the pool is full; these are chosen so that their
 weights are nearly equal (:func:`xspecnf.importance.thin`). Where the proposal stays a poor one, MCMC starts from its

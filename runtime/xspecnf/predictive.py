@@ -38,12 +38,12 @@ from xspecnf.target import Target
 Float64 = NDArray[np.float64]
 Floats = NDArray[np.floating[Any]]
 
-SAMPLES, REPEATS, MORE_REPEATS = 40, 4, 40
+SAMPLES, REPEATS, MORE_REPEATS = 40, 4, 20
 """Posterior samples that are replicated, and how often each: the data's scatter among replicates is far wider than the
 posterior's, and the data's own statistic is needed once a sample. More where a p-value lies near the verdict's limits,
 as the skewness of few replicates is uncertain."""
 
-UNSURE = (1e-7, 0.03)
+UNSURE = (1e-7, 0.02)
 """p-values, of either tail, that more replicates are made for."""
 
 SUSPECT = 0.01

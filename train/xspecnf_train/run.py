@@ -1,8 +1,8 @@
 """`xspecnf train`: a configuration in, a run folder out.
 
 The folder holds config.toml (a copy), response.npz and instrument.json (the reference response, its grid and the
-background), checkpoint.safetensors while it runs, and at its end weights.safetensors, curve.json and provenance.json,
-which is what `xspecnf export` reads.
+background), checkpoint.safetensors while it runs, labels.safetensors from stage three on, and at its end
+weights.safetensors, curve.json and provenance.json, which is what `xspecnf export` reads.
 """
 
 import datetime

@@ -32,7 +32,8 @@ LIMITS = (
     ("norm", 4, 0.0, 1e30),
 )
 BIN_WIDTH_MAX = 1.001 * STEP  # in ln E; wider bins are integrated in parts
-TERMS = 128  # of a sum that one matrix product adds up
+TERMS = 64  # of a sum that one matrix product adds up
+ALONE = 2**18  # multiplications in a matrix product of which OpenBLAS leaves all to one thread
 ROUNDING = 1e-6  # of a bin's width, in parts of itself
 
 
@@ -101,11 +102,20 @@ def expected_counts(theta: Array, obs: "Observation") -> Array:
 def _folded(photons: Array, matrix: Array) -> Array:
     """photons (S, n) times matrix (n, bins), rounded alike on any number of threads.
 
-    OpenBLAS splits longer sums at places that depend on how many threads it has.
+    OpenBLAS splits larger products where it depends on how many threads it has, and a part's edges round otherwise.
     """
-    counts = photons[:, :TERMS] @ matrix[:TERMS]
+    bins = matrix.shape[1]
+    rows = max(ALONE // (TERMS * bins), 1)
+    whole = len(photons) // rows * rows
+    blocks = _added_up(photons[:whole].reshape(-1, rows, len(matrix)), matrix)
+    return namespace(photons).concatenate([blocks.reshape(-1, bins), _added_up(photons[whole:], matrix)])
+
+
+def _added_up(photons: Array, matrix: Array) -> Array:
+    """photons (..., n) times matrix (n, bins), TERMS at a time."""
+    counts = photons[..., :TERMS] @ matrix[:TERMS]
     for start in range(TERMS, len(matrix), TERMS):
-        counts += photons[:, start : start + TERMS] @ matrix[start : start + TERMS]
+        counts += photons[..., start : start + TERMS] @ matrix[start : start + TERMS]
     return counts
 
 
