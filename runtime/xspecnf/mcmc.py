@@ -33,7 +33,8 @@ WALKERS = 50
 BLOCK = 40
 """Sweeps between two looks at convergence."""
 
-MAX_SWEEPS = 200
+SWEEPS, MAX_SWEEPS = 200, 400
+"""After which chains that have converged, and any, are asked for no more."""
 
 LARGEST_RHAT = 1.01
 LEAST_ESS = 400.0
@@ -83,7 +84,7 @@ class Chain:
 def sample(
     log_density: LogDensity, start: Float64, jumps: StudentMixture, ess: float, rng: np.random.Generator
 ) -> Chain:
-    """Run until the chains have converged and are worth `ess` draws, at most MAX_SWEEPS.
+    """Run until the chains have converged and are worth `ess` draws, or are SWEEPS long; at most MAX_SWEEPS.
 
     Args:
         log_density: ln of the density, up to a constant, of x (S, d); -inf outside its support.
@@ -101,7 +102,8 @@ def sample(
             walkers, density = _sweep(log_density, walkers, density, moves, rng)
             sweeps.append(walkers)
         chain = _judged(np.array(sweeps[len(sweeps) // 2 :]), len(start) * (1 + len(sweeps)))
-        if len(sweeps) >= MAX_SWEEPS or (chain.converged and chain.ess >= ess):
+        enough = chain.ess >= ess or len(sweeps) >= SWEEPS
+        if len(sweeps) >= MAX_SWEEPS or (chain.converged and enough):
             return chain
 
 
