@@ -13,7 +13,7 @@ import argparse
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from distortions import DISTORTIONS, Distortion, Instrument, none
@@ -41,6 +41,13 @@ DOUBTS = ("approximate", "missed-peak", "low-ess", "high-khat", "evidence-mismat
 """That the posterior falls short, be the spectrum sound or not; they are shown, and do not count as false alarms."""
 
 FALSE_ALARMS = 0.01
+
+
+class Counted(Protocol):
+    """Of a spectrum of so many counts."""
+
+    @property
+    def counts(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -92,28 +99,30 @@ def _p_values(posterior: Posterior) -> tuple[float, float, float, float]:
 def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Shares of spectra that each flag, any flag, and any flag within each range of counts catches."""
     caught = np.array([any(flag in FLAGS for flag in o.flags) for o in outcomes])
-    group = _groups(outcomes)
+    group = groups(outcomes)
     return {
         "spectra": len(outcomes),
         "any": share(caught),
         "by_flag": {flag: share([flag in o.flags for o in outcomes]) for flag in FLAGS + DOUBTS},
-        "by_counts": {_range(k): share(caught[group == k]) for k in range(len(COUNT_EDGES) - 1) if np.any(group == k)},
+        "by_counts": {
+            count_range(k): share(caught[group == k]) for k in range(len(COUNT_EDGES) - 1) if np.any(group == k)
+        },
     }
 
 
 def said(outcomes: Sequence[Outcome]) -> dict[str, dict[str, float]]:
     """Shares of each verdict and of each flag that was raised at all, of all spectra and by range of counts."""
-    group = _groups(outcomes)
+    group = groups(outcomes)
     names = ["good", "caution", "reject", *ADVICE]
     raised = {name: np.array([name in (o.level, *o.flags) for o in outcomes]) for name in names}
     return {
-        name: {"all": share(values)} | {_range(k): share(values[group == k]) for k in np.unique(group)}
+        name: {"all": share(values)} | {count_range(k): share(values[group == k]) for k in np.unique(group)}
         for name, values in raised.items()
         if values.any()
     }
 
 
-def _groups(outcomes: Sequence[Outcome]) -> np.ndarray:
+def groups(outcomes: Sequence[Counted]) -> np.ndarray:
     """The range of COUNT_EDGES that each spectrum is in."""
     return np.searchsorted(COUNT_EDGES, [o.counts for o in outcomes], side="right") - 1
 
@@ -133,28 +142,34 @@ def share(raised: Sequence[bool] | np.ndarray) -> float:
 
 def table(results: dict[str, dict[str, Any]]) -> str:
     """Markdown: a row a kind of failure, a column a flag that was raised at all, and the ranges of counts."""
-    flags = [flag for flag in FLAGS + DOUBTS if any(row["by_flag"][flag] for row in results.values())]
-    ranges = [_range(k) for k in range(len(COUNT_EDGES) - 1)]
-    lines = [_row(["", "any of failure", *flags, *ranges]), _row(["---"] + ["---:"] * (1 + len(flags) + len(ranges)))]
-    for kind, row in results.items():
-        cells = [row["any"], *(row["by_flag"][flag] for flag in flags), *(row["by_counts"].get(r) for r in ranges)]
-        lines.append(_row([kind, *("-" if cell is None else f"{cell:.1%}" for cell in cells)]))
+    flags = [flag for flag in FLAGS + DOUBTS if any(found["by_flag"][flag] for found in results.values())]
+    ranges = [count_range(k) for k in range(len(COUNT_EDGES) - 1)]
+    lines = [row(["", "any of failure", *flags, *ranges]), row(["---"] + ["---:"] * (1 + len(flags) + len(ranges)))]
+    for kind, found in results.items():
+        cells = [
+            found["any"],
+            *(found["by_flag"][flag] for flag in flags),
+            *(found["by_counts"].get(r) for r in ranges),
+        ]
+        lines.append(row([kind, *("-" if cell is None else f"{cell:.1%}" for cell in cells)]))
     return "\n".join(lines)
 
 
 def said_table(shares: dict[str, dict[str, float]]) -> str:
     """Markdown: a row a verdict or flag, a column a range of counts."""
     heads = list(next(iter(shares.values())))
-    lines = [_row(["of sound spectra", *heads]), _row(["---"] + ["---:"] * len(heads))]
-    lines += [_row([name, *(f"{row[head]:.1%}" for head in heads)]) for name, row in shares.items()]
+    lines = [row(["of sound spectra", *heads]), row(["---"] + ["---:"] * len(heads))]
+    lines += [row([name, *(f"{found[head]:.1%}" for head in heads)]) for name, found in shares.items()]
     return "\n".join(lines)
 
 
-def _row(cells: Sequence[str]) -> str:
+def row(cells: Sequence[str]) -> str:
+    """A line of a Markdown table."""
     return f"| {' | '.join(cells)} |"
 
 
-def _range(k: int) -> str:
+def count_range(k: int) -> str:
+    """What the k-th range of COUNT_EDGES is called."""
     low, high = COUNT_EDGES[k : k + 2]
     return f"< {high:.0e}" if k == 0 else f"> {low:.0e}" if np.isinf(high) else f"{low:.0e}-{high:.0e}"
 

@@ -11,11 +11,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 from distortions import ENERGY, WIDTH, gain_shift, none
-from failures import COUNT_EDGES, COUNTS, observations
+from failures import COUNTS, count_range, groups, observations, row
 
 from xspecnf import load_model
 from xspecnf.model import Model
@@ -63,24 +62,16 @@ def _evidence(posterior: Posterior) -> float:
 
 def table(found: list[Outcome]) -> str:
     """Markdown: a row a kind and a range of counts."""
-    lines = [
-        "| | counts | spectra | misfit | 100 to 1 for a shift | for none |",
-        "| --- | --- | ---: | ---: | ---: | ---: |",
-    ]
-    group = np.searchsorted(COUNT_EDGES, [o.counts for o in found], side="right") - 1
+    head = ("", "counts", "spectra", "misfit", "100 to 1 for a shift", "for none")
+    lines = [row(head), row(["---"] * 2 + ["---:"] * 4)]
+    shift, group = np.array([o.shifted for o in found]), groups(found)
+    misfit, ln_bayes = np.array([(o.misfit, o.ln_bayes) for o in found]).T
     for off in (False, True):
-        for k, (low, high) in enumerate(pairwise(COUNT_EDGES)):
-            rows = [o for o, g in zip(found, group, strict=True) if o.shifted == off and g == k]
-            if rows:
-                ln_bayes = np.array([o.ln_bayes for o in rows])
-                shares = np.mean([[o.misfit for o in rows], ln_bayes > ODDS, ln_bayes < -ODDS], axis=1)
-                cells = [
-                    ("sound", "3 % shift")[off],
-                    f"{low:.0e} - {high:.0e}",
-                    str(len(rows)),
-                    *(f"{s:.0%}" for s in shares),
-                ]
-                lines.append(f"| {' | '.join(cells)} |")
+        for k in np.unique(group[shift == off]):
+            chosen = (shift == off) & (group == k)
+            shares = np.mean([misfit[chosen], ln_bayes[chosen] > ODDS, ln_bayes[chosen] < -ODDS], axis=1)
+            name = "3 % shift" if off else "sound"
+            lines.append(row([name, count_range(k), str(chosen.sum()), *(f"{share:.0%}" for share in shares)]))
     return "\n".join(lines)
 
 

@@ -149,9 +149,9 @@ def _edge_mass(u: Float64, weights: Float64) -> float:
 
 def _end_densities(u: Float64, weights: Float64, width: float) -> tuple[float, float]:
     """In slices of that width at either end of the range, over that in the fullest one."""
-    slices = np.histogram(u, max(round(np.ptp(u) / width), 1), weights=weights)[0]
-    ends = weights @ (u < width), weights @ (u > 1 - width)
-    return tuple(min(float(end / slices.max()), 1.0) for end in ends)  # type: ignore[return-value]
+    fullest = np.histogram(u, max(round(np.ptp(u) / width), 1), weights=weights)[0].max()
+    low, high = weights @ (u < width) / fullest, weights @ (u > 1 - width) / fullest
+    return min(float(low), 1.0), min(float(high), 1.0)
 
 
 def diagnose(
@@ -160,7 +160,6 @@ def diagnose(
     """Judge a posterior: its data and their `context` (C,) against the bundle's training, its fit and predictive check,
     its mass at the prior's edges, its weights where it was refined.
     """
-    refined = assessed.refined
     facts = replace(
         _facts(obs, assessed.fit.best, assessed.fit.dof, assessed.check),
         reference_response=obs.response.name == bundle.reference_response.name,
@@ -171,30 +170,20 @@ def diagnose(
         acceptance=acceptance,
     )
     found = Diagnostics("good", (), acceptance, assessed.check, facts.novelty)
-    if refined:
-        weighing = refined.samples.result
-        facts = replace(
-            facts,
-            ess=weighing.ess,
-            efficiency=weighing.efficiency,
-            khat=weighing.khat,
-            evidence_khat=refined.evidence_khat,
-            evidence_excess=refined.evidence_excess,
-        )
-        found = replace(
-            found,
-            ess=weighing.ess,
-            efficiency=weighing.efficiency,
-            khat=weighing.khat,
-            log_evidence=weighing.log_evidence,
-            log_evidence_error=weighing.log_evidence_error,
-            method=refined.method,
-            rounds=refined.rounds,
-            evaluations=refined.evaluations,
-            rhat=refined.rhat,
-        )
+    if assessed.refined:
+        facts, found = _with_weights(facts, found, assessed.refined)
     verdict = judge(facts)
     return replace(found, verdict=verdict.level, flags=verdict.flags)
+
+
+def _with_weights(facts: Facts, found: Diagnostics, refined: Refined) -> tuple[Facts, Diagnostics]:
+    """What a refinement says of its samples, for the verdict and for the user."""
+    result = refined.samples.result
+    worth: dict[str, Any] = {"ess": result.ess, "efficiency": result.efficiency, "khat": result.khat}
+    facts = replace(facts, **worth, evidence_khat=refined.evidence_khat, evidence_excess=refined.evidence_excess)
+    evidence, error = result.log_evidence, result.log_evidence_error
+    made: dict[str, Any] = {name: getattr(refined, name) for name in ("method", "rounds", "evaluations", "rhat")}
+    return facts, replace(found, **worth, **made, log_evidence=evidence, log_evidence_error=error)
 
 
 def doubts(obs: Observation, best: BestFit) -> tuple[Flag, ...]:

@@ -44,7 +44,7 @@ posterior's, and the data's own statistic is needed once a sample. More where a 
 as the skewness of few replicates is uncertain."""
 
 UNSURE = (1e-7, 0.02)
-"""p-values, of either tail, that more replicates are made for."""
+"""p-values between these, and as near to 1, that more replicates are made for."""
 
 SUSPECT = 0.01
 """Smaller p-values of a few draws are not believed before the posterior's peak was looked at."""
@@ -89,8 +89,8 @@ def predictive_check(
     """Check the posterior whose samples expect the source counts model_counts (S, bins), with `weights` (S,), sum 1."""
     expected = np.minimum(model_counts[rng.choice(len(weights), SAMPLES, p=weights)], LARGEST_EXPECTATION)
     found = _replicated_check(expected, obs, REPEATS, rng)
-    tails = (found.p_total, 1 - found.p_total, found.p_local)
-    if any(UNSURE[0] < p < UNSURE[1] for p in tails) or tails[1] <= UNSURE[0]:
+    low, high = UNSURE
+    if found.p_total > 1 - high or any(low < p < high for p in (found.p_total, found.p_local)):
         return _replicated_check(expected, obs, MORE_REPEATS, rng)
     return found
 
