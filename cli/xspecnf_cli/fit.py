@@ -119,7 +119,7 @@ def _done(fitter: Fitter, path: Path, outputs: Outputs, shown: Shown, debug: boo
         best, profiles = fitter.fit(path)
         written = outputs.targets(path)
         for target in written:
-            fitter.write(Path(target), path, best, profiles)
+            fitter.write(Path(target), best, profiles)
     except Exception as error:
         if debug:
             raise
@@ -158,15 +158,13 @@ class Fitter:
         said = (f"{flag.name}: {flag.reason}" for flag in doubts(obs, best))
         return replace(best, notes=(*best.notes, *said)), profiles
 
-    def write(self, target: Path, path: Path, best: BestFit, profiles: list[Profile]) -> None:
+    def write(self, target: Path, best: BestFit, profiles: list[Profile]) -> None:
         """Write one output file of a fit."""
         from xspecnf.atomic import write_atomically
-        from xspecnf.companions import companions
         from xspecnf.formats import xcm
 
         if target.suffix.lower() == ".xcm":
-            files = companions(path, self.job.rmf, self.job.arf, self.job.background)
-            xcm.write(best, files, self.model.bundle.grid.energy_range, target)
+            xcm.write(best, self.model.bundle.grid.energy_range, target)
         else:
             write_atomically(target, _json(best, profiles, []) + "\n")
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from xspecnf_cli.sheet import Line, Sheet
+from xspecnf_cli.table import read_with
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,12 +30,13 @@ def fit_table(best: BestFit, profiles: Sequence[Profile] = (), outputs: Sequence
     ]
     if any(other.statistic - best.statistic < profile.delta for other in best.others for profile in profiles):
         minima.append("where another minimum lies within delta, what is allowed may be in two pieces: see both minima")
-    texts = [statistic, *minima, *(f"note: {note}" for note in best.notes), *(f"wrote {name}" for name in outputs)]
+    timing = Line(f"{best.evaluations} evaluations in {best.seconds:.3f} s", "aside")
+    texts = [*(f"note: {note}" for note in best.notes), *(f"wrote {name}" for name in outputs)]
     return Sheet(
         best.file,
         ("parameter", "best fit", "68 % (curvature)", *profiled, "unit"),
         tuple(_row(best, profiles, k) for k in range(len(best.parameters))),
-        (*map(Line, texts), Line(f"{best.evaluations} evaluations in {best.seconds:.3f} s", "aside")),
+        (*map(Line, [statistic, *minima]), *read_with(best.files), *map(Line, texts), timing),
     )
 
 

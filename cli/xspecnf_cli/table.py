@@ -10,6 +10,7 @@ from xspecnf_cli.sheet import Line, Sheet
 
 if TYPE_CHECKING:
     from xspecnf import Posterior
+    from xspecnf.companions import Companions
     from xspecnf.posterior import Marginal
     from xspecnf.predictive import PredictiveCheck
 
@@ -24,6 +25,7 @@ def table(posterior: Posterior, outputs: Sequence[str] = ()) -> Sheet:
         lines.append(_exact(posterior))
     lines.append(Line(f"verdict: {diagnostics.verdict}", diagnostics.verdict))
     lines += [Line(f"{flag.name}: {flag.reason}", indent=2) for flag in diagnostics.flags]
+    lines += read_with(posterior.files)
     lines += [Line(f"note: {note}") for note in posterior.notes]
     lines += [Line(f"wrote {output}") for output in outputs]
     timing = f"{size} samples in {posterior.seconds:.3f} s, model {posterior.model}, seed {posterior.seed}"
@@ -33,6 +35,11 @@ def table(posterior: Posterior, outputs: Sequence[str] = ()) -> Sheet:
         tuple(_row(name, marginal) for name, marginal in posterior.summary().items()),
         (*lines, Line(timing, "aside")),
     )
+
+
+def read_with(files: Companions | None) -> list[Line]:
+    """The files that were read with the spectrum."""
+    return [Line(words) for words in files.words()] if files else []
 
 
 def _row(name: str, marginal: Marginal) -> tuple[str, ...]:

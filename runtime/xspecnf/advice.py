@@ -14,6 +14,7 @@ ADVICE = {
     "poisson-background": "Errors of few counts are not Gaussian, as PGSTAT has them: norm, Gamma and f_sc are off. "
     "Give a background of more counts, or a model of it with errors.",
     "no-background": "Soft and faint sources need one: give it with --background. A bright one can do without.",
+    "no-correction": "Put the file where the header names it, or set CORRFILE to none if it is not wanted.",
     "reference-response": "Parameters absorb differences of calibration: give the observation's own --rmf and --arf.",
     "bad-bins": "Check the QUALITY column; the parameters rest on the bins that are left.",
     "extrapolated": "The network was not trained for this: only a refined posterior, --refine, does not depend on it.",

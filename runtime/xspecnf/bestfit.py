@@ -20,6 +20,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from xspecnf.companions import Companions
 from xspecnf.errors import InputError
 from xspecnf.likelihood import fit_statistic
 from xspecnf.observation import Observation
@@ -85,6 +86,7 @@ class BestFit:
         evaluations: of the exact physics.
         seconds: wall time.
         notes: what the reading of the files had to assume.
+        files: the spectrum, response and background that were read; None where there were none.
     """
 
     file: str
@@ -100,6 +102,7 @@ class BestFit:
     evaluations: int
     seconds: float
     notes: tuple[str, ...]
+    files: Companions | None = None
 
     @property
     def u(self) -> Float64:
@@ -182,6 +185,7 @@ def _best_fit(likelihood: Likelihood, ends: Place, best: Place, seconds: float) 
         evaluations=likelihood.evaluations,
         seconds=seconds,
         notes=obs.notes,
+        files=obs.files,
     )
 
 

@@ -44,6 +44,13 @@ def caveats(table: Table) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def void_caveats(table: Table, void: BoolArray) -> tuple[str, ...]:
+    """A note on channels without a value, undefined or without area, of which the file's QUALITY does not tell."""
+    number = int(np.count_nonzero(void))
+    words = "hold no value (undefined counts, or AREASCAL or BACKSCAL of zero) and were left out"
+    return (f"{table.path.name}: {number} channels {words}",) if number else ()
+
+
 def error_caveat(spectrum: Spectrum) -> tuple[str, ...]:
     """A note where the counts' stated errors are not Poisson's, as the likelihood takes them to be.
 
@@ -67,8 +74,11 @@ def background_caveat(background: Spectrum) -> tuple[str, ...]:
 
 
 def absent_caveat(background: Spectrum, grid: Grid) -> tuple[str, ...]:
-    """A note on a background that has no row for some channels of the grid's bins, as where its end is missing."""
-    used = np.flatnonzero(grid.bin_of_channel >= 0) + grid.lowest_channel
+    """A note on a background that has no row for some channels of the grid's bins, as where its end is missing.
+
+    background: its channels counted from 0, as the grid's are.
+    """
+    used = np.flatnonzero(grid.bin_of_channel >= 0)
     absent = int(np.count_nonzero(~np.isin(used, background.channel)))
     note = f"{background.name}: no row for {absent} of the {len(used)} channels in use; they were taken as zero"
     return (note,) if absent else ()

@@ -1,16 +1,20 @@
 """Whether a bundle's grid covers a spectrum; where it does not, which bundles there are and how to train another."""
 
 import json
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from xspecnf.edges import Numbering
 from xspecnf.errors import InputError
-from xspecnf.grid import Grid
+from xspecnf.grid import FloatArray, Grid
 from xspecnf.ogip import Spectrum
 
 
 def refuse_foreign(spectrum: Spectrum, grid: Grid) -> None:
-    """Raise InputError unless the spectrum is of the grid's detector and on its channels."""
+    """Raise InputError unless the spectrum is of the grid's detector and of as many channels."""
     if not spectrum.telescope:
         raise InputError(
             f"{spectrum.path}: no TELESCOP in its header, so not an observed spectrum (power spectra in PHA files name "
@@ -24,17 +28,40 @@ def refuse_foreign(spectrum: Spectrum, grid: Grid) -> None:
             f"{spectrum.path}: {spectrum.channels} detector channels, the network's grid has {grid.channels}; give an "
             f"ungrouped spectrum over channels {grid.lowest_channel}..{grid.last_channel}, or {_advice()}"
         )
-    _refuse_stray_channels(spectrum, grid)
 
 
-def _refuse_stray_channels(spectrum: Spectrum, grid: Grid) -> None:
-    """Raise InputError for channels that the detector does not have, or that appear twice."""
-    first, last = grid.lowest_channel, grid.last_channel
-    if spectrum.channel.min() < first or spectrum.channel.max() > last:
+def in_place(spectrum: Spectrum, channels: int, numbering: Numbering, source: str) -> Spectrum:
+    """The spectrum with its channels counted from 0 by rising energy, in place of their labels.
+
+    numbering: of the labels, as `source` has it, which messages name. Raises InputError for labels that are numbered
+    otherwise, that the detector's `channels` do not have, or that appear twice.
+    """
+    place = numbering.place(spectrum.channel, channels)
+    first = spectrum.first_channel
+    if first not in (None, numbering.first):
+        raise InputError(
+            f"{spectrum.path}: its channels are numbered from {first}, those of {source} from {numbering.first}; "
+            "make both with the same numbering"
+        )
+    if place.min() < 0 or place.max() >= channels:
         found = f"{spectrum.channel.min()}..{spectrum.channel.max()}"
-        raise InputError(f"{spectrum.path}: channels {found} reach outside {first}..{last}; extract the spectrum again")
-    if len(np.unique(spectrum.channel)) != len(spectrum.channel):
+        last = numbering.first + channels - 1
+        raise InputError(
+            f"{spectrum.path}: channels {found} reach outside {numbering.first}..{last}, those of {source}; extract "
+            "the spectrum again"
+        )
+    if len(np.unique(place)) != len(place):
         raise InputError(f"{spectrum.path}: a channel appears twice; extract the spectrum again")
+    return replace(spectrum, channel=place)
+
+
+def per_channel(spectrum: Spectrum, values: NDArray[Any], grid: Grid, absent: float = 0.0) -> FloatArray:
+    """Values per entry of the file (entries,) as values per channel of the detector (channels,), `absent` where it has
+    no entry. The spectrum's channels are counted from 0.
+    """
+    result = np.full(grid.channels, absent, dtype=np.float64)
+    result[spectrum.channel] = values
+    return result
 
 
 def _advice() -> str:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from xspecnf.errors import InputError
 from xspecnf.fitsfile import BLOCK, changed, content, one_line
-from xspecnf.grid import FloatArray, IntArray
+from xspecnf.grid import BoolArray, FloatArray, IntArray
 
 _warning_filters = threading.Lock()  # they are the process's: two threads that both change them leave them changed
 
@@ -32,13 +32,26 @@ LARGEST_WHOLE = 2**53  # beyond it a float64 no longer tells neighbouring whole 
 class Table:
     """One binary table: columns and keywords by name, checked as they are read; of a table that nobody asks for the
     header alone is parsed.
+
+    place: of the HDU in its file; the primary is 0.
     """
 
-    def __init__(self, path: Path, hdu: Any, file: bytes) -> None:
+    def __init__(self, path: Path, hdu: Any, file: bytes, place: int = 1) -> None:
         self.path = path
         self.header = hdu.header
+        self.place = place
         self._hdu = hdu
         self._file = file
+
+    @property
+    def name(self) -> str:
+        """EXTNAME in upper case, '' where there is none."""
+        return str(self._hdu.name).strip().upper()
+
+    @property
+    def version(self) -> int | None:
+        """EXTVER, None where the header does not state it."""
+        return int(self.number("EXTVER", 1)) if "EXTVER" in self.header else None
 
     @cached_property
     def _index(self) -> dict[str, int]:
@@ -67,8 +80,11 @@ class Table:
             raise InputError(f"{self.path}: no {name} column (it has {', '.join(self._index)}); write the file again")
         return np.asarray(self._hdu.data.field(self._index[name]))
 
-    def finite(self, name: str, default: float | None = None) -> FloatArray:
-        """(rows,) the column, else the keyword, else the default. Raises InputError when a number is not finite."""
+    def numbers(self, name: str, default: float | None = None) -> FloatArray:
+        """(rows,) the column, else the keyword, else the default; NaN where the column's null value stands.
+
+        Raises InputError for a column of several values a row, or of no numbers.
+        """
         if name in self or default is None:
             values = self.column(name)
         else:
@@ -77,19 +93,32 @@ class Table:
             raise InputError(f"{self.path}: {name} holds {values.shape[1:]} values a row, one expected")
         if values.dtype.kind not in "iuf":
             raise InputError(f"{self.path}: {name} holds no real numbers; write the file again")
-        values = values.astype(np.float64)
+        return np.where(self.undefined(name, values), np.nan, values.astype(np.float64))
+
+    def finite(self, name: str, default: float | None = None, without: BoolArray | None = None) -> FloatArray:
+        """(rows,) like `numbers`; the default where `without` (rows,) says that the row is not used.
+
+        Raises InputError where a number that is used is undefined, not finite or too large.
+        """
+        values = self.numbers(name, default)
+        if without is not None:
+            values[without] = default or 0.0
         bad = np.flatnonzero(~(np.abs(values) <= LARGEST_NUMBER))
         if len(bad):
-            found = f"{name} is {values[bad[0]]:g} in row {bad[0]}, not finite or too large in {len(bad)} rows"
-            raise InputError(f"{self.path}: {found}; extract it again")
+            undefined = name in self and bool(self.undefined(name, self.column(name))[bad[0]])
+            found = "undefined (TNULL)" if undefined else f"{values[bad[0]]:g}"
+            fault = f"{name} is {found} in row {bad[0]}, not finite or too large in {len(bad)} rows"
+            raise InputError(f"{self.path}: {fault}; extract it again")
         return values
 
-    def positive(self, name: str) -> FloatArray:
-        """(rows,) like `finite`, 1 by default. Raises InputError for zero or less."""
-        values = self.finite(name, 1.0)
-        if np.any(values <= 0):
-            raise InputError(f"{self.path}: {name} = {values.min():g} is not positive; correct the file")
-        return values
+    def undefined(self, name: str, values: NDArray[Any]) -> BoolArray:
+        """Which values of a column are its null value, TNULLn, which stands for no number; of the shape of `values`."""
+        null = self._hdu.columns[self._index[name]].null if name in self else None
+        if not isinstance(null, int):  # a null of a column of floats means nothing: NaN is theirs
+            return np.zeros(values.shape, bool)
+        column = self._hdu.columns[self._index[name]]
+        scale, zero = (1 if column.bscale in (None, "") else column.bscale), column.bzero or 0
+        return values == null * scale + zero
 
     def integers(self, name: str, default: int | None = None) -> IntArray:
         """(rows,) like `finite`, as integers. Raises InputError also for numbers that are not whole."""
@@ -135,7 +164,7 @@ class Row(Table):
     """One row of a table as a table of its own: its vectors are the columns, its scalars go before the keywords."""
 
     def __init__(self, table: Table, row: int) -> None:
-        super().__init__(table.path, table._hdu, table._file)
+        super().__init__(table.path, table._hdu, table._file, table.place)
         self._values = {name: table.column(name)[row] for name in table._index}
         self.header = ChainMap({k: _plain(v) for k, v in self._values.items() if np.ndim(v) == 0}, table.header)
 
@@ -161,8 +190,8 @@ def _plain(value: Any) -> Any:
 
 
 @contextmanager
-def open_tables(path: Path) -> Iterator[dict[str, list[Table]]]:
-    """The file's binary tables by upper-case name, in the file's order.
+def open_tables(path: Path) -> Iterator[list[Table]]:
+    """The file's binary tables, in the file's order.
 
     Raises InputError for a missing, empty, truncated or otherwise unreadable file, also when the damage shows only
     inside the `with` block.
@@ -175,10 +204,8 @@ def open_tables(path: Path) -> Iterator[dict[str, list[Table]]]:
         warnings.simplefilter("ignore")
         try:
             with fits.open(io.BytesIO(file), memmap=False) as hdus:
-                tables: dict[str, list[Table]] = {}
-                for hdu in _extensions(hdus, file):
-                    if isinstance(hdu, fits.BinTableHDU):
-                        tables.setdefault(hdu.name.strip().upper(), []).append(Table(path, hdu, file))
+                numbered = enumerate(_extensions(hdus, file))
+                tables = [Table(path, hdu, file, n) for n, hdu in numbered if isinstance(hdu, fits.BinTableHDU)]
                 if not tables and len(file) % BLOCK:
                     raise InputError(f"{path}: truncated after {len(file)} bytes; download or extract it again")
                 yield tables

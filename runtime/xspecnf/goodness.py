@@ -162,7 +162,7 @@ def diagnose(
     """
     facts = replace(
         _facts(obs, assessed.fit.best, assessed.fit.dof, assessed.check),
-        reference_response=obs.response.name == bundle.reference_response.name,
+        reference_response=_stands_in(obs, bundle),
         edges=edges(assessed.theta, assessed.weights, bundle.parameters),
         network_efficiency=assessed.network_efficiency,
         beyond=_beyond(obs, bundle),
@@ -203,12 +203,20 @@ def _facts(obs: Observation, statistic: float, dof: int, check: PredictiveCheck 
         signal=signal(obs),
         bad_fraction=float(1 - good.mean()),
         has_background=obs.has_background,
+        missing_correction=obs.missing_correction,
         statistic=statistic,
         dof=dof,
         check=check,
         poisson_background=obs.poisson_background,
         background_share=background_share(obs),
     )
+
+
+def _stands_in(obs: Observation, bundle: Bundle) -> bool:
+    """Whether the bundle's response was used for want of files; of an observation made by hand its name tells."""
+    if obs.files is not None:
+        return obs.files.rmf is None
+    return obs.response.name == bundle.reference_response.name
 
 
 def _beyond(obs: Observation, bundle: Bundle) -> tuple[str, ...]:

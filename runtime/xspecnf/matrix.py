@@ -1,10 +1,14 @@
-"""The cells of a redistribution matrix as its table packs them (CAL/GEN/92-002), and whether they are in place."""
+"""The cells of redistribution matrices as their tables pack them (CAL/GEN/92-002), and whether they are in place."""
 
+from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xspecnf.edges import Channels, energies, first_of_matrix, shared_edges
 from xspecnf.errors import InputError
 from xspecnf.fitstable import LARGEST_NUMBER, Table
 from xspecnf.grid import FloatArray, IntArray
@@ -36,6 +40,51 @@ def _shared(one: FloatArray, other: FloatArray) -> FloatArray:
     return np.minimum(one, other).sum(axis=1)
 
 
+class Matrix(NamedTuple):
+    """A redistribution matrix: energy_edges (n + 1,) keV, rising; of each cell (cells,) its energy bin, its channel
+    counted from 0 by rising energy, and its value.
+    """
+
+    energy_edges: FloatArray
+    energy: IntArray
+    channel: IntArray
+    value: FloatArray
+
+
+def matrix_of(table: Table, channels: Channels) -> Matrix:
+    """The matrix in a table. Raises InputError for channels that EBOUNDS has not, and as `cells` does."""
+    energy, label, value = cells(table)
+    first = first_of_matrix(table, channels)
+    offset = label - first
+    if len(offset) == 0 or offset.min() < 0 or offset.max() >= len(channels):
+        found = f"channels {offset.min()}..{offset.max()} from the first" if len(offset) else "no channel at all"
+        found = f"the matrix fills {found}, EBOUNDS has {len(channels)}"
+        raise InputError(f"{table.path}: {found}; correct TLMIN of F_CHAN")
+    edges, order = energies(table)
+    return Matrix(edges, order[energy], channels.numbering.place(label, len(channels)), value)
+
+
+def added(matrices: Sequence[Matrix]) -> Matrix:
+    """The sum of matrices, over the energies of them all: what one has in a bin, it has in each piece of the bin."""
+    if len(matrices) == 1:
+        return matrices[0]
+    edges = reduce(shared_edges, (matrix.energy_edges for matrix in matrices))
+    parts = [_over(matrix, edges) for matrix in matrices]
+    return Matrix(edges, *(np.concatenate(values) for values in list(zip(*parts, strict=True))[1:]))
+
+
+def _over(matrix: Matrix, edges: FloatArray) -> Matrix:
+    """A matrix over finer energies."""
+    old = np.searchsorted(matrix.energy_edges, (edges[1:] + edges[:-1]) / 2, side="right") - 1
+    inside = (old >= 0) & (old < len(matrix.energy_edges) - 1)
+    pieces = np.bincount(old[inside], minlength=len(matrix.energy_edges) - 1)
+    first = np.searchsorted(old, np.arange(len(pieces)))
+    copies = pieces[matrix.energy]
+    start = np.repeat(np.cumsum(copies) - copies, copies)
+    energy = np.repeat(first[matrix.energy], copies) + np.arange(copies.sum()) - start
+    return Matrix(edges, energy, np.repeat(matrix.channel, copies), np.repeat(matrix.value, copies))
+
+
 def cells(table: Table) -> tuple[IntArray, IntArray, FloatArray]:
     """Energy index, channel number and value (cells,) of every stored cell.
 
@@ -44,13 +93,13 @@ def cells(table: Table) -> tuple[IntArray, IntArray, FloatArray]:
     the end or of variable length. Raises InputError for values that are not finite or that a row is short of.
     """
     groups = table.integers("N_GRP")
-    first, row = _flattened(table.column("F_CHAN"), groups, table.path)
-    length, _ = _flattened(table.column("N_CHAN"), groups, table.path)
+    first, row = _flattened(table, "F_CHAN", groups)
+    length, _ = _flattened(table, "N_CHAN", groups)
     first, length = first.astype(np.int64), length.astype(np.int64)
     if np.any(length < 0):
         raise InputError(f"{table.path}: the matrix has groups of negative length; make it again")
     stored = np.bincount(row, weights=length, minlength=len(groups)).astype(np.int64)
-    value, energy = _flattened(table.column("MATRIX"), stored, table.path)
+    value, energy = _flattened(table, "MATRIX", stored)
     start = np.cumsum(length) - length
     channel = np.repeat(first - start, length) + np.arange(length.sum())
     value = value.astype(np.float64)
@@ -59,16 +108,19 @@ def cells(table: Table) -> tuple[IntArray, IntArray, FloatArray]:
     return energy, channel, value
 
 
-def _flattened(column: NDArray[np.generic], used: IntArray, path: Path) -> tuple[NDArray[np.generic], IntArray]:
-    """The first used[i] entries of each row i, one after another, and the row of each.
+def _flattened(table: Table, name: str, used: IntArray) -> tuple[NDArray[np.generic], IntArray]:
+    """The first used[i] entries of each row i of a column, one after another, and the row of each.
 
-    Raises InputError when a row is shorter than that.
+    Raises InputError when a row is shorter than that, and for entries that are undefined.
     """
+    column = table.column(name)
     if column.dtype != object:
         column = column.reshape(len(column), -1)
     held = np.array([len(row) for row in column])
     if np.any(held < used) or np.any(used < 0):
         wrong = np.argmax((held < used) | (used < 0))
-        raise InputError(f"{path}: row {wrong} of the matrix is not as long as its groups; make it again")
+        raise InputError(f"{table.path}: row {wrong} of the matrix is not as long as its groups; make it again")
     values = np.concatenate([np.atleast_1d(row[:n]) for row, n in zip(column, used, strict=True)])
+    if table.undefined(name, values).any():
+        raise InputError(f"{table.path}: {name} is undefined (TNULL) where the matrix needs it; make it again")
     return values, np.repeat(np.arange(len(used)), used)

@@ -129,6 +129,7 @@ class Model:
             seconds=time.perf_counter() - started,
             notes=obs.notes,
             mjd=obs.mjd,
+            files=obs.files,
             observation=obs,
         )
 

@@ -1,23 +1,24 @@
 """Observation: a spectrum on the network's grid, with its response and its background.
 
-Counts are summed over the channels of a bin. The background is scaled channel by channel to the source's exposure and
-areas, B' = r B with r = t_s BACKSCAL_s AREASCAL_s / (t_b BACKSCAL_b AREASCAL_b); its errors add in quadrature.
+Counts are summed over the channels of a bin; what is behind the source is :mod:`xspecnf.background`'s.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from xspecnf.caveats import absent_caveat, background_caveat, blind_caveat, error_caveat, few_counts_caveat
-from xspecnf.companions import NO_BACKGROUND, missing, search
-from xspecnf.coverage import refuse_foreign
+from xspecnf.background import Background
+from xspecnf.caveats import blind_caveat, error_caveat, few_counts_caveat
+from xspecnf.companions import Companions, Search, missing, search, used
+from xspecnf.coverage import in_place, per_channel, refuse_foreign
+from xspecnf.edges import Numbering
 from xspecnf.errors import InputError
 from xspecnf.grid import NICER, BoolArray, FloatArray, Grid
 from xspecnf.ogip import Spectrum, read_spectrum
 from xspecnf.response import Response, load_response
-from xspecnf.rows import with_row
 
 PathLike = str | Path
 
@@ -46,6 +47,8 @@ class Observation:
     poisson_background: counts a bin of the background in its own exposure, where its errors are the square roots of too
         few for a Gaussian; None where they are not.
     marginal: the likelihood integrates over what is unknown of the background, in place of PGSTAT's best of all.
+    files: what it was read from; None where it was not read from files.
+    missing_correction: the correction file that the header names and that is not there, '' otherwise.
     mjd: middle of the observation, NaN where the file does not tell.
     notes: what a user should know about where the numbers come from.
 
@@ -68,6 +71,8 @@ class Observation:
     marginal: bool = False
     notes: tuple[str, ...] = ()
     mjd: float = math.nan
+    files: Companions | None = None
+    missing_correction: str = ""
 
     def __post_init__(self) -> None:
         bins = (self.response.grid.bins,)
@@ -108,50 +113,49 @@ def read_observation(
     """
     spectrum = read_spectrum(path)
     refuse_foreign(spectrum, grid)
-    response, response_notes = _find_response(spectrum, rmf, arf, reference, grid)
-    background_spectrum, background_notes = _find_background(spectrum, background, grid)
-    scaled, error = _scale_background(spectrum, background_spectrum, grid)
-    flagged = grid.group(_per_channel(spectrum, spectrum.quality, grid, BAD_QUALITY) != 0) > 0
+    _refuse_subtracted(spectrum)
+    response, responses, why = _find_response(spectrum, rmf, arf, reference, grid)
+    numbering = _numbering(spectrum, response, grid, stands_in=response is reference)
+    spectrum = in_place(spectrum, grid.channels, numbering, response.name)
+    behind = Background.find(spectrum, background, numbering, grid)
+    flagged = grid.group(per_channel(spectrum, (spectrum.quality != 0) | spectrum.void, grid, 1.0)) > 0
+    flagged |= behind.void
     response = _scale_area(response, spectrum, grid)
-    blind = response.effective_area <= 0
+    blind = (response.effective_area <= 0) & ~flagged
     good = ~flagged & ~blind
-    poisson = _few_counts(background_spectrum, good, grid)
+    poisson = _few_counts(behind.spectrum, good, grid)
     return Observation(
         name=spectrum.name,
-        counts=grid.group(_counts(spectrum, grid)),
-        background=scaled,
-        background_error=error,
+        counts=grid.group(per_channel(spectrum, spectrum.counts, grid)),
+        background=behind.counts,
+        background_error=behind.error,
         exposure=spectrum.exposure,
         energy_lo=grid.energy_lo,
         energy_hi=grid.energy_hi,
         systematic=_systematic(spectrum, systematic, grid),
         good=good,
         response=response,
-        has_background=background_spectrum is not None,
+        has_background=behind.spectrum is not None,
         poisson_background=poisson,
         marginal=marginal,
         notes=(
             *spectrum.notes,
             *error_caveat(spectrum),
-            *response_notes,
+            *(note for one in responses for note in one.notes),
+            *response.notes,
             *blind_caveat(response.name, blind, grid),
-            *background_notes,
+            *behind.notes,
             *few_counts_caveat(poisson),
             *[MARGINAL] * marginal,
         ),
         mjd=spectrum.mjd,
+        files=used(spectrum, [*responses, *behind.searches], why),
+        missing_correction=behind.missing_correction,
     )
 
 
-def _per_channel(spectrum: Spectrum, values: np.ndarray, grid: Grid, absent: float = 0.0) -> FloatArray:
-    """Values per row of the file (rows,) as values per channel of the detector (channels,)."""
-    result = np.full(grid.channels, absent, dtype=np.float64)
-    result[spectrum.channel - grid.lowest_channel] = values
-    return result
-
-
-def _counts(spectrum: Spectrum, grid: Grid) -> FloatArray:
-    """(channels,) counts. Raises InputError for negative ones and for a spectrum less its background."""
+def _refuse_subtracted(spectrum: Spectrum) -> None:
+    """Raise InputError for negative counts and for a spectrum less its background."""
     if spectrum.net:
         raise InputError(
             f"{spectrum.path}: HDUCLAS2 = 'NET': its background is already subtracted, which leaves no Poisson counts; "
@@ -163,7 +167,13 @@ def _counts(spectrum: Spectrum, grid: Grid) -> FloatArray:
             f"{spectrum.path}: {spectrum.counts[row]:g} counts in channel {spectrum.channel[row]}; a spectrum with its "
             "background already subtracted cannot be used: give source and background as two files"
         )
-    return _per_channel(spectrum, spectrum.counts, grid)
+
+
+def _numbering(spectrum: Spectrum, response: Response, grid: Grid, stands_in: bool) -> Numbering:
+    """How the spectrum's channels are numbered: as its response says, or where that stands in as it says itself."""
+    stated = response.numbering or Numbering(grid.lowest_channel)
+    first = spectrum.first_channel
+    return replace(stated, first=first) if stands_in and first is not None else stated
 
 
 def _systematic(spectrum: Spectrum, option: float | None, grid: Grid) -> FloatArray:
@@ -179,8 +189,8 @@ def _systematic(spectrum: Spectrum, option: float | None, grid: Grid) -> FloatAr
     if np.any((spectrum.systematic < 0) | (spectrum.systematic > 1)):
         found = f"{spectrum.systematic.min():g}..{spectrum.systematic.max():g}"
         raise InputError(f"{spectrum.path}: SYS_ERR of {found} are no fractions; correct it or give --systematic")
-    errors = _per_channel(spectrum, spectrum.systematic, grid)
-    counts = _per_channel(spectrum, spectrum.counts, grid)
+    errors = per_channel(spectrum, spectrum.systematic, grid)
+    counts = per_channel(spectrum, spectrum.counts, grid)
     total = grid.group(counts)
     weighted = grid.group(errors * counts) / np.maximum(total, 1e-300)
     return np.where(total > 0, weighted, grid.group(errors) / grid.channels_per_bin)
@@ -188,65 +198,42 @@ def _systematic(spectrum: Spectrum, option: float | None, grid: Grid) -> FloatAr
 
 def _find_response(
     spectrum: Spectrum, rmf: PathLike | None, arf: PathLike | None, reference: Response | None, grid: Grid
-) -> tuple[Response, tuple[str, ...]]:
-    """The response and notes on it. Raises InputError when it is missing and there is no reference to fall back on."""
+) -> tuple[Response, list[Search], Mapping[str, str]]:
+    """The response, the searches that led to it, and what else to say of them.
+
+    Raises InputError when it is missing and there is no reference to fall back on.
+    """
     rmf_search, arf_search = search(spectrum, "rmf", rmf), search(spectrum, "arf", arf)
     if rmf_search.found is not None:
         alone = load_response(rmf_search.found, None, grid)
         if alone.includes_area:
             if arf is not None:
                 raise InputError(f"{rmf_search.found}: it includes the effective area; leave --arf out or give an RMF")
-            return alone, rmf_search.notes + alone.notes
+            return alone, [rmf_search], {"arf": "the RMF includes the effective area"}
         if arf_search.found is not None:
-            whole = load_response(rmf_search.found, arf_search.found, grid)
-            return whole, rmf_search.notes + arf_search.notes + whole.notes
+            return load_response(rmf_search.found, arf_search.found, grid), [rmf_search, arf_search], {}
     if reference is None:
         raise missing(spectrum, rmf_search if rmf_search.found is None else arf_search)
     if reference.grid != grid:
         raise InputError(f"{reference.name}: the reference response is on another grid; use the bundle it came with")
-    return reference, (f"no response file was found; the reference response {reference.name} was used",)
+    note = f"no response file was found; the reference response {reference.name} was used"
+    stand_in = {"rmf": f"the reference response {reference.name}"}
+    return reference, [replace(rmf_search, found=None, notes=(note,))], stand_in
 
 
 def _scale_area(response: Response, spectrum: Spectrum, grid: Grid) -> Response:
     """The response times AREASCAL, averaged over the channels of a bin."""
     if np.all(spectrum.areascal == 1):
         return response  # the shared object: its cached rebinning serves every spectrum
-    factor = grid.group(_per_channel(spectrum, spectrum.areascal, grid, 1.0)) / grid.channels_per_bin
+    factor = grid.group(per_channel(spectrum, spectrum.areascal, grid, 1.0)) / grid.channels_per_bin
     return response.scaled(factor)
-
-
-def _find_background(
-    spectrum: Spectrum, option: PathLike | None, grid: Grid
-) -> tuple[Spectrum | None, tuple[str, ...]]:
-    """The background's spectrum, None where there is none, and notes on it."""
-    if option is not None and str(option).lower() == NO_BACKGROUND:
-        return None, ("no background, as asked; it is taken as zero",)
-    result = search(spectrum, "background", option)
-    if result.found is None:
-        absent = f"the header's background {result.named} was not found" if result.named else "no background file"
-        return None, (f"{absent}; the background is taken as zero",)
-    background = read_spectrum(with_row(result.found, result.row))
-    refuse_foreign(background, grid)
-    found = background_caveat(background) + absent_caveat(background, grid)
-    return background, result.notes + background.notes + found
-
-
-def _scale_background(spectrum: Spectrum, background: Spectrum | None, grid: Grid) -> tuple[FloatArray, FloatArray]:
-    """(bins,) background counts and their errors, in counts of the source's exposure and area."""
-    if background is None:
-        return np.zeros(grid.bins), np.zeros(grid.bins)
-    counts = _per_channel(background, background.counts, grid)
-    variance = np.maximum(background.counts, 0.0) if background.error is None else background.error**2
-    ratio = _weight(spectrum, grid) / _weight(background, grid)
-    scaled_variance = ratio**2 * _per_channel(background, variance, grid)
-    return grid.group(ratio * counts), np.sqrt(grid.group(scaled_variance))
 
 
 def _few_counts(background: Spectrum | None, good: BoolArray, grid: Grid) -> float | None:
     """Of a background whose errors are the square roots of too few: counts in the middle one of the good bins."""
     if background is None or not _has_roots(background) or not good.any():
         return None
-    middle = float(np.median(grid.group(_per_channel(background, background.counts, grid))[good]))
+    middle = float(np.median(grid.group(per_channel(background, background.counts, grid))[good]))
     return middle if middle < GAUSSIAN_COUNTS else None
 
 
@@ -255,9 +242,3 @@ def _has_roots(background: Spectrum) -> bool:
     some = background.counts > 0
     stated = background.error
     return stated is None or bool(some.any() and np.allclose(stated[some] ** 2, background.counts[some], rtol=ROOT))
-
-
-def _weight(spectrum: Spectrum, grid: Grid) -> FloatArray:
-    """(channels,) exposure x BACKSCAL x AREASCAL: what the counts of one background are proportional to."""
-    scale = _per_channel(spectrum, spectrum.backscal * spectrum.areascal, grid, 1.0)
-    return spectrum.exposure * scale

@@ -9,17 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from xspecnf.caveats import caveats, empty_caveat, unit_caveats
+from xspecnf.caveats import caveats, empty_caveat, unit_caveats, void_caveats
+from xspecnf.counts import counts_of, no_value
 from xspecnf.dates import middle
-from xspecnf.edges import channel_edges, energies, first_channel
+from xspecnf.edges import Numbering, channels_of, energies
 from xspecnf.errors import InputError
+from xspecnf.extensions import EBOUNDS, MATRIX, SPECRESP, SPECTRUM, find, find_first
 from xspecnf.fitstable import LARGEST_NUMBER, Table, open_tables
-from xspecnf.grid import FloatArray, IntArray
-from xspecnf.matrix import cells
-from xspecnf.rows import chosen, split_row, with_row
-
-LARGEST_TABLE = 2**20
-"""Rows: detectors have thousands of channels, responses thousands of energies."""
+from xspecnf.grid import BoolArray, FloatArray, IntArray
+from xspecnf.matrix import added, matrix_of
+from xspecnf.rows import chosen, split_extension, split_row
 
 WORST_QUALITY = 9
 """The standard defines 0 to 5 and reserves a few more."""
@@ -29,43 +28,55 @@ WORST_QUALITY = 9
 class Spectrum:
     """One spectrum as its file has it; every array is per entry of the file, (entries,).
 
-    row: of a type II file, None for type I.
+    path: the file. name: the same as it was asked for, with an extension or row behind it, without folders.
     channel: channel numbers.
     counts: over `exposure`, also where the file has a RATE. error: their standard deviations, None where the file
     asks for Poisson errors or states none.
     systematic: fractional. quality: 0 is good. grouping: 1 starts a bin, -1 goes on with it, 0 is no grouping.
-    backscal, areascal: scale factors.
-    exposure: s. channels: of the detector (DETCHANS). net: whether the background was subtracted.
-    respfile, ancrfile, backfile: as in the header, '' where there is none.
+    void: True for channels without a value, whatever their quality: undefined counts, or no area.
+    backscal, areascal: scale factors; 1 in void channels.
+    exposure: s. channels: of the detector (DETCHANS). lowest: TLMIN of CHANNEL, None where it is not stated.
+    net: whether the background was subtracted.
+    respfile, ancrfile, backfile, corrfile: as in the header, '' where there is none. corrscal: of the correction.
     mjd: middle of the observation, days of the file's time system, NaN where the file does not tell.
     notes: what a user should know about the reading.
     """
 
     path: Path
-    row: int | None
+    name: str
     channel: IntArray
     counts: FloatArray
     error: FloatArray | None
     systematic: FloatArray
     quality: IntArray
     grouping: IntArray
+    void: BoolArray
     backscal: FloatArray
     areascal: FloatArray
     exposure: float
     channels: int
+    lowest: int | None
     net: bool
     telescope: str
     instrument: str
     respfile: str
     ancrfile: str
     backfile: str
+    corrfile: str
+    corrscal: float
     mjd: float
     notes: tuple[str, ...]
 
     @property
-    def name(self) -> str:
-        """The file's name, with the row in braces where it has many."""
-        return with_row(self.path, self.row).name
+    def first_channel(self) -> int | None:
+        """The number of the detector's first channel; None where the file does not tell."""
+        return int(self.channel.min()) if len(self.channel) == self.channels else self.lowest
+
+    @property
+    def variance(self) -> FloatArray:
+        """(entries,) of the counts: the stated or Poisson's, and the systematic error's, each channel by itself."""
+        statistical = np.maximum(self.counts, 0.0) if self.error is None else self.error**2
+        return statistical + (self.systematic * self.counts) ** 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +94,9 @@ class Rmf:
     """Redistribution matrix: a photon of energy bin energy[i] is recorded in channel[i] with probability value[i].
 
     energy_edges: (n + 1,) keV.
-    energy, channel, value: (cells,); channel counts from 0. In a whole response (RSP) value is in cm^2.
-    channel_edges: (channels + 1,) keV, nominal. first_channel: the number that spectra give to the first one.
+    energy, channel, value: (cells,); channel counts from 0 by rising energy. In a whole response (RSP) value is in
+    cm^2; cells of the same place add up.
+    channel_edges: (channels + 1,) keV, nominal. numbering: the labels that spectra give to the channels.
     notes: as of a Spectrum. telescope, instrument: as in the header, '' where there is none.
     """
 
@@ -94,7 +106,7 @@ class Rmf:
     channel: IntArray
     value: FloatArray
     channel_edges: FloatArray
-    first_channel: int
+    numbering: Numbering
     notes: tuple[str, ...] = ()
     telescope: str = ""
     instrument: str = ""
@@ -104,49 +116,68 @@ class Rmf:
         """How many channels the detector has."""
         return len(self.channel_edges) - 1
 
+    @property
+    def first_channel(self) -> int:
+        """The number that spectra give to the first channel."""
+        return self.numbering.first
+
 
 def read_spectrum(path: str | Path) -> Spectrum:
-    """Read the first SPECTRUM table of a PHA file; of a type II file the row that `path` ends with, as `obs.pha{3}`.
+    """Read the first SPECTRUM table of a PHA file, or the one named behind it, as `obs.pha[2]`.
+
+    Of a type II file `path` ends with the row, as `obs.pha{3}`.
 
     Raises InputError: unreadable, no SPECTRUM, a polarisation spectrum, no row chosen of many, no CHANNEL, neither
-    COUNTS nor RATE, numbers that are not finite, exposure or scale factors that are not positive.
+    COUNTS nor RATE or in other units, numbers that are not finite in good channels, exposure or scale factors that are
+    not positive.
     """
-    path, row = split_row(path)
+    name = Path(path).name
+    whole, row = split_row(path)
+    path, extension = split_extension(whole)
     with open_tables(path) as tables:
-        whole, notes = _only(tables, path, "SPECTRUM", "PHA spectrum")
-        table, row = chosen(whole, row)
+        found, notes = find_first(tables, path, SPECTRUM, extension)
+        table, row = chosen(found, row)
         _refuse_stokes(table)
         exposure = _exposure(table)
-        counts, error = _counts(table, exposure)
+        quality = _quality(table)
+        void = no_value(table, quality != 0)
+        counts, error = counts_of(table, exposure, void)
         return Spectrum(
             path=path,
-            row=row,
+            name=_name(name, row),
             channel=table.integers("CHANNEL"),
             counts=counts,
             error=error,
-            systematic=table.finite("SYS_ERR", 0.0),
-            quality=_quality(table),
+            systematic=table.finite("SYS_ERR", 0.0, void),
+            quality=quality,
             grouping=table.integers("GROUPING", 0),
-            backscal=table.positive("BACKSCAL"),
-            areascal=table.positive("AREASCAL"),
+            void=void,
+            backscal=_scale(table, "BACKSCAL", void),
+            areascal=_scale(table, "AREASCAL", void),
             exposure=exposure,
             channels=int(table.number("DETCHANS", len(table))),
+            lowest=table.column_keyword("TLMIN", "CHANNEL"),
             net=table.text("HDUCLAS2").upper() == "NET",
             telescope=table.text("TELESCOP"),
             instrument=table.text("INSTRUME"),
             respfile=table.text("RESPFILE"),
             ancrfile=table.text("ANCRFILE"),
             backfile=table.text("BACKFILE"),
+            corrfile=table.text("CORRFILE"),
+            corrscal=table.number("CORRSCAL", 1.0),
             mjd=middle(table.header),
-            notes=(*notes, *caveats(table)),
+            notes=(*notes, *caveats(table), *void_caveats(table, void & (quality == 0))),
         )
 
 
 def read_arf(path: str | Path) -> Arf:
-    """Read the SPECRESP table of an ARF. Raises InputError: unreadable, none in it, energies or areas not usable."""
-    path = Path(path)
+    """Read the SPECRESP table of an ARF, or the one named behind it, as `a.arf[2]`.
+
+    Raises InputError: unreadable, none in it, energies or areas not usable.
+    """
+    path, extension = split_extension(split_row(path)[0])
     with open_tables(path) as tables:
-        table, notes = _only(tables, path, "SPECRESP", "effective area file (ARF)")
+        table, notes = find_first(tables, path, SPECRESP, extension)
         area = table.finite("SPECRESP")
         if np.any(area < 0):
             raise InputError(f"{path}: negative effective areas; make the ARF again")
@@ -155,38 +186,51 @@ def read_arf(path: str | Path) -> Arf:
 
 
 def read_rmf(path: str | Path) -> Rmf:
-    """Read the MATRIX (or SPECRESP MATRIX) and EBOUNDS of an RMF or RSP.
+    """Read the MATRIX (or SPECRESP MATRIX) tables and the EBOUNDS of an RMF or RSP; several matrices are added up.
 
-    Raises InputError: unreadable, no matrix, channels outside the detector's, groups longer than their matrix row.
+    `file.rmf{2}` or `file.rmf[MATRIX,2]` takes the second matrix alone.
+
+    Raises InputError: unreadable, no matrix, channels outside the detector's or numbered in two ways, groups longer
+    than their matrix row.
     """
-    path = Path(path)
+    whole, number = split_row(path)
+    path, extension = split_extension(whole)
     with open_tables(path) as tables:
-        name = "MATRIX" if "MATRIX" in tables else "SPECRESP MATRIX"
-        table, notes = _only(tables, path, name, "redistribution matrix (RMF or RSP)")
-        bounds, _ = _only(tables, path, "EBOUNDS", "redistribution matrix (RMF or RSP)")
-        first = first_channel(table, bounds)
-        energy, channel, value = cells(table)
-        channel = channel - first
-        if len(channel) == 0 or channel.min() < 0 or channel.max() >= len(bounds):
-            found = f"channels {channel.min()}..{channel.max()} from the first" if len(channel) else "no channel at all"
-            raise InputError(f"{path}: the matrix fills {found}, EBOUNDS has {len(bounds)}; correct TLMIN of F_CHAN")
-        edges, order = energies(table)
-        notes += table.notes + bounds.notes + unit_caveats(table) + unit_caveats(bounds)
-        notes += empty_caveat(path.name, energy, value)
+        found, notes = find(tables, path, MATRIX, extension)
+        bounds, bounds_notes = find_first(tables, path, EBOUNDS)
+        found, added_notes = _of_several(found, number)
+        channels = channels_of(bounds)
+        parts = [matrix_of(table, channels) for table in found]
+        matrix = added(parts)
+        used = [*found, bounds]
+        notes += bounds_notes + added_notes
+        notes += tuple(note for table in used for note in (*table.notes, *unit_caveats(table)))
+        notes += tuple(note for part in parts for note in empty_caveat(path.name, part.energy, part.value))
         mission = (bounds.text("TELESCOP"), bounds.text("INSTRUME"))
-        return Rmf(path, edges, order[energy], channel, value, channel_edges(bounds), first, notes, *mission)
+        return Rmf(path, *matrix, channels.edges, channels.numbering, notes, *mission)
 
 
-def _only(tables: dict[str, list[Table]], path: Path, name: str, what: str) -> tuple[Table, tuple[str, ...]]:
-    """The first table of that name, and a note where there are more."""
-    found = tables.get(name, [])
-    if not found:
-        held = ", ".join(tables) or "no table, as an image does"
-        first = " that was extracted from these events" if "EVENTS" in tables else ""
-        raise InputError(f"{path}: no {name} table (it holds {held}); give a {what}{first}")
-    if not 0 < len(found[0]) <= LARGEST_TABLE:
-        raise InputError(f"{path}: the {name} table has {len(found[0])} rows; give a {what}")
-    return found[0], (f"{path.name} holds {len(found)} {name} tables; the first was read",) if len(found) > 1 else ()
+def _of_several(matrices: list[Table], number: int | None) -> tuple[list[Table], tuple[str, ...]]:
+    """All the matrices, or the one of that number, and a note where several are added up."""
+    path = matrices[0].path
+    if number is not None:
+        if not 0 < number <= len(matrices):
+            raise InputError(f"{path}: {len(matrices)} matrices, none of them number {number}; choose one of these")
+        return [matrices[number - 1]], ()
+    return matrices, (f"{path.name}: its {len(matrices)} matrices were added up",) if len(matrices) > 1 else ()
+
+
+def _name(name: str, row: int | None) -> str:
+    """The name with the row that was read, which one of a single row need not say."""
+    return name if row is None or name.endswith("}") else f"{name}{{{row}}}"
+
+
+def _scale(table: Table, name: str, void: BoolArray) -> FloatArray:
+    """(entries,) a scale factor, 1 in void channels. Raises InputError for a negative one, or zero in all channels."""
+    values = np.nan_to_num(table.numbers(name, 1.0), posinf=1.0)
+    if values.min() < 0 or not values.any():
+        raise InputError(f"{table.path}: {name} = {values.min():g} is not positive; correct the file")
+    return np.where(void, 1.0, table.finite(name, 1.0, void))
 
 
 def _refuse_stokes(table: Table) -> None:
@@ -215,17 +259,3 @@ def _quality(table: Table) -> IntArray:
         found = f"{quality.min()}..{quality.max()}"
         raise InputError(f"{table.path}: QUALITY of {found}, 0..5 in the standard; write the file again")
     return quality
-
-
-def _counts(table: Table, exposure: float) -> tuple[FloatArray, FloatArray | None]:
-    """Counts and their stated errors (None: Poisson), from COUNTS or from RATE times the exposure.
-
-    As in XSPEC, POISSERR = T makes a STAT_ERR that is there all the same count for nothing.
-    """
-    if "COUNTS" not in table and "RATE" not in table:
-        raise InputError(f"{table.path}: neither a COUNTS nor a RATE column; give a PHA spectrum")
-    name, seconds = ("COUNTS", 1.0) if "COUNTS" in table else ("RATE", exposure)
-    counts = table.finite(name) * seconds
-    error = table.finite("STAT_ERR", 0.0) * seconds
-    stated = not table.flag("POISSERR") and bool(np.any(error > 0))
-    return counts, error if stated else None

@@ -16,6 +16,7 @@ from xspecnf.parameters import Parameter, index
 if TYPE_CHECKING:
     from astropy.table import Table
 
+    from xspecnf.companions import Companions
     from xspecnf.observation import Observation
 
 Float64 = NDArray[np.float64]
@@ -55,6 +56,7 @@ class Posterior:
         seconds: wall time of the inference, reading of files not included.
         notes: what the reading of the files had to assume.
         mjd: middle of the observation, NaN where the file does not tell.
+        files: the spectrum, response and background that were read; None where there were none.
         statistic: (S,) -2 ln L of every sample, PGSTAT's or the marginal likelihood's, as the observation has it; None
             until :meth:`with_statistic` was asked for it.
         observation: what it was inferred from; None of one that was loaded, or that came out of a batch, whose
@@ -76,6 +78,7 @@ class Posterior:
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
     mjd: float = math.nan
+    files: Companions | None = None
     statistic: Float64 | None = None
     observation: Observation | None = None
 

@@ -99,7 +99,7 @@ def _provenance(posterior: Posterior, obs: Observation) -> Iterator[tuple[str, s
     yield "exposure", f"{obs.exposure:.6g} s"
     yield "middle of the observation", f"MJD {obs.mjd:.5f}" if obs.mjd == obs.mjd else "not in the file"
     yield "response", obs.response.name
-    yield "background", "given" if obs.has_background else "none"
+    yield "files", "; ".join(obs.files.words()) if obs.files else "none"
     yield "systematic error", f"{obs.systematic.min():.2%} to {obs.systematic.max():.2%}"
     yield "refined", posterior.diagnostics.method or "no"
     yield "model", posterior.model

@@ -5,7 +5,7 @@
 R is grouped once, so a fold is one matrix product over the grid's columns, NICER's 240 in place of 1501.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Self
@@ -15,10 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from xspecnf.archive import load_arrays
 from xspecnf.atomic import atomically
+from xspecnf.edges import Numbering
 from xspecnf.errors import BundleError, InputError
 from xspecnf.grid import NICER, FloatArray, Grid
 from xspecnf.matrix import refuse_torn
 from xspecnf.ogip import Arf, Rmf, read_arf, read_rmf
+from xspecnf.rows import split_extension, split_row
 
 # An ARF in float32 beside an RMF in float64 differs by rounding alone; another calibration differs by a whole bin.
 ENERGY_TOLERANCE = 1e-3
@@ -36,6 +38,7 @@ class Response:
     name: what it was made of, for messages and results.
     grid: the bins of the matrix's columns.
     notes: what a user should know about the files it was read from.
+    numbering: of the channels in spectra of this response; None where it does not tell.
 
     The arrays are made read-only: responses are shared between observations. Raises InputError when the shapes
     disagree, the energies do not increase or the matrix holds negative or non-finite numbers.
@@ -46,6 +49,7 @@ class Response:
     name: str
     grid: Grid = NICER
     notes: tuple[str, ...] = ()
+    numbering: Numbering | None = None
 
     def __post_init__(self) -> None:
         n = len(self.energy_edges) - 1
@@ -78,20 +82,27 @@ class Response:
 
     def scaled(self, factor: ArrayLike) -> "Response":
         """The response times `factor`, a number or one per bin (bins,), as AREASCAL is."""
-        return Response(self.energy_edges, self.matrix * np.asarray(factor), self.name, self.grid)
+        return replace(self, matrix=self.matrix * np.asarray(factor), notes=())
 
     def save(self, path: str | Path) -> None:
         """Write an .npz, whole; the matrix in float32, whose precision is far better than the calibration's."""
         matrix = self.matrix.astype(np.float32)
+        members = {"energy_edges": self.energy_edges, "matrix": matrix, "name": np.array(self.name)}
+        if self.numbering is not None:
+            members["numbering"] = np.array([self.numbering.first, self.numbering.descending])
         with atomically(Path(path)) as temporary, open(temporary, "wb") as file:
-            np.savez_compressed(file, energy_edges=self.energy_edges, matrix=matrix, name=np.array(self.name))
+            np.savez_compressed(file, **members)
 
     @classmethod
     def load(cls, path: str | Path, grid: Grid = NICER) -> Self:
         """Read what `save` wrote. Raises BundleError when the file is none or does not fit the grid."""
         try:
             arrays = load_arrays(Path(path))
-            return cls(arrays["energy_edges"], arrays["matrix"], str(arrays["name"]), grid)
+            numbering = None
+            if "numbering" in arrays:  # not in those of older releases
+                first, descending = arrays["numbering"]
+                numbering = Numbering(int(first), bool(descending))
+            return cls(arrays["energy_edges"], arrays["matrix"], str(arrays["name"]), grid, numbering=numbering)
         except (OSError, ValueError, KeyError, TypeError, IndexError, InputError) as error:
             raise BundleError(
                 f"{path}: no stored response of {grid.bins} bins ({error}); reinstall the bundle"
@@ -108,12 +119,10 @@ class Response:
 
         Raises InputError when its channels are not the grid's.
         """
-        if rmf.channels != grid.channels or rmf.first_channel != grid.lowest_channel:
-            last = rmf.first_channel + rmf.channels - 1
+        if rmf.channels != grid.channels:
             raise InputError(
-                f"{rmf.path}: has {rmf.channels} channels ({rmf.first_channel}..{last}), the network's grid has "
-                f"{grid.channels} ({grid.lowest_channel}..{grid.last_channel}); give the response of a {grid.detector} "
-                "PI spectrum with --rmf"
+                f"{rmf.path}: has {rmf.channels} channels, the network's grid has {grid.channels}; give the response "
+                f"of a {grid.detector} PI spectrum with --rmf"
             )
         _refuse_other_energies(rmf, grid)
         n = len(rmf.energy_edges) - 1
@@ -123,7 +132,7 @@ class Response:
         sums = np.bincount(cells, weights=rmf.value[kept], minlength=n * grid.bins).astype(np.float64)
         matrix = sums.reshape(n, grid.bins)
         refuse_torn(matrix, rmf.path)
-        return cls(rmf.energy_edges, matrix, rmf.path.name, grid, rmf.notes)
+        return cls(rmf.energy_edges, matrix, rmf.path.name, grid, rmf.notes, rmf.numbering)
 
     def with_area(self, arf: Arf) -> "Response":
         """The response of this RMF with an ARF's areas. Raises InputError when their energies differ."""
@@ -134,7 +143,7 @@ class Response:
                 f"{self.name} ({n} over {_span(self.energy_edges)} keV); give an ARF and RMF that belong together"
             )
         name = f"{self.name} x {arf.path.name}"
-        return Response(self.energy_edges, self.matrix * arf.area[:, None], name, self.grid, self.notes + arf.notes)
+        return replace(self, matrix=self.matrix * arf.area[:, None], name=name, notes=self.notes + arf.notes)
 
 
 def _refuse_other_energies(rmf: Rmf, grid: Grid) -> None:
@@ -143,8 +152,9 @@ def _refuse_other_energies(rmf: Rmf, grid: Grid) -> None:
     off = np.abs(found - grid.energy_lo) > 0.5 * (grid.energy_hi - grid.energy_lo)
     if np.any(off):
         at = int(np.argmax(off))
+        label = rmf.numbering.label(int(grid.first_channel[at]), rmf.channels)
         raise InputError(
-            f"{rmf.path}: its channel {grid.first_channel[at] + rmf.first_channel} begins at {found[at]:g} keV, the "
+            f"{rmf.path}: its channel {label} begins at {found[at]:g} keV, the "
             f"network's grid has {grid.energy_lo[at]:g} keV there; give the response of a {grid.telescope} spectrum"
         )
 
@@ -175,13 +185,14 @@ def _rebinned(response: Response, edges: bytes) -> Response:
 FileVersion = tuple[Path, int, int]
 
 
-def _version(path: Path) -> FileVersion:
-    """What identifies a file's content without reading it: path, bytes, time of change in ns."""
+def _version(name: Path) -> FileVersion:
+    """What identifies a file's content without reading it: its name with any extension, bytes, time of change in ns."""
+    path, _ = split_extension(split_row(name)[0])
     try:
         status = path.stat()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    return path.resolve(), status.st_size, status.st_mtime_ns
+    return name.parent.resolve() / name.name, status.st_size, status.st_mtime_ns
 
 
 @lru_cache(maxsize=4)

@@ -1,6 +1,7 @@
 """The spectra of a type II file, one a row: `file.pha{3}` is the third, as in XSPEC."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,36 @@ def split_row(path: str | Path) -> tuple[Path, int | None]:
     if found is None or Path(path).exists():
         return Path(path), None
     return Path(found[1]), int(found[2])
+
+
+@dataclass(frozen=True)
+class Extension:
+    """A table of a FITS file as CFITSIO names it: [NAME], [NAME,VERSION], [NUMBER] or +NUMBER; 0 is the primary HDU."""
+
+    name: str = ""
+    version: int | None = None
+    number: int | None = None
+
+    def __str__(self) -> str:
+        if self.number is not None:
+            return f"[{self.number}]"
+        return f"[{self.name}]" if self.version is None else f"[{self.name},{self.version}]"
+
+
+def split_extension(path: str | Path) -> tuple[Path, Extension | None]:
+    """A path and the extension that it ends with, None where it has none or where a file of just that name exists."""
+    found = re.fullmatch(r"(.+?)(?:\[([^\[\]]+)\]|\+(\d+))", str(path), re.DOTALL)
+    if found is None or Path(path).exists():
+        return Path(path), None
+    name, _, version = (found[2] or found[3]).partition(",")
+    if name.strip().isdigit():
+        return Path(found[1]), Extension(number=int(name))
+    return Path(found[1]), Extension(name.strip(), int(version) if version.strip().isdigit() else None)
+
+
+def plain(name: str | Path) -> Path:
+    """The file of a name, without the extension and the row that it may end with."""
+    return split_extension(split_row(name)[0])[0]
 
 
 def with_row(path: Path, row: int | None) -> Path:

@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from xspecnf.coverage import in_place
 from xspecnf.errors import InputError
-from xspecnf.fitstable import open_tables
 from xspecnf.formats import pha
 from xspecnf.grid import NICER
 from xspecnf.ogip import Arf, Rmf, Spectrum, read_arf, read_rmf, read_spectrum
@@ -79,14 +79,15 @@ class Setup:
         if len(measured.counts) != self.rmf.channels:
             found = f"{len(measured.counts)} channels, {self.rmf_file} has {self.rmf.channels}"
             raise InputError(f"{self.background_file}: {found}; give its background")
+        if measured.void.any():
+            found = f"{measured.void.sum()} channels without a value"
+            raise InputError(f"{self.background_file}: {found}, of which nothing can be simulated; give another")
         return measured
 
     @cached_property
     def mission(self) -> tuple[str, str]:
         """TELESCOP and INSTRUME of the matrix, NICER's where it does not say."""
-        with open_tables(self.rmf_file) as tables:
-            bounds = tables["EBOUNDS"][0]
-            return bounds.text("TELESCOP") or "NICER", bounds.text("INSTRUME") or "XTI"
+        return self.rmf.telescope or "NICER", self.rmf.instrument or "XTI"
 
     @cached_property
     def source(self) -> Float64:
@@ -95,12 +96,13 @@ class Setup:
         return channel_rate(np.asarray(self.theta), self.rmf, arf) * self.exposure
 
     def draw(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Counts (channels,) of one observation."""
+        """Counts (channels,) of one observation, by rising energy."""
         expected = self.source
         if self.systematic:
             expected = expected * np.maximum(1 + self.systematic * _deviates(self.rmf.channels, rng), 0.0)
         if self.background is not None:
-            expected = expected + _true_background(self.background, self.exposure, rng)
+            measured = in_place(self.background, self.rmf.channels, self.rmf.numbering, str(self.rmf_file))
+            expected = expected + _true_background(measured, self.exposure, rng)
         return rng.poisson(expected)
 
 
@@ -125,7 +127,8 @@ def simulate_file(setup: Setup, path: Path, seed: int) -> list[Path]:
         backfile=background_path.name if background_path else "none",
         history=tuple(_history(setup, seed)),
     )
-    pha.write_spectrum(path, counts, setup.exposure, setup.rmf.first_channel, header, setup.systematic)
+    by_label = counts[::-1] if setup.rmf.numbering.descending else counts
+    pha.write_spectrum(path, by_label, setup.exposure, setup.rmf.first_channel, header, setup.systematic)
     return written
 
 
@@ -153,10 +156,13 @@ def _deviates(channels: int, rng: np.random.Generator) -> Float64:
 
 
 def _true_background(measured: Spectrum, exposure: float, rng: np.random.Generator) -> Float64:
-    """A background (channels,) that the measured one is an estimate of, over the source's exposure."""
-    error = np.sqrt(np.maximum(measured.counts, 0.0)) if measured.error is None else measured.error
-    counts = measured.counts + error * rng.standard_normal(len(error))
-    return _held_at_zero(counts) * exposure / (measured.exposure * measured.backscal * measured.areascal)
+    """A background (channels,) that the measured one is an estimate of, over the source's exposure; its channels are
+    counted from 0.
+    """
+    order = np.argsort(measured.channel)
+    counts, error = measured.counts[order], np.sqrt(measured.variance[order])
+    scale = (measured.exposure * measured.backscal * measured.areascal)[order]
+    return _held_at_zero(counts + error * rng.standard_normal(len(error))) * exposure / scale
 
 
 def _held_at_zero(counts: Float64) -> Float64:

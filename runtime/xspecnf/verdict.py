@@ -89,6 +89,7 @@ class Facts:
         background_share: the largest share of the counts that are background, in any part of the band.
         bad_fraction: share of the bins with a bad-quality channel.
         has_background: False where no background was subtracted or modelled.
+        missing_correction: the correction file that the header names and that was not found, '' otherwise.
         reference_response: True where the bundle's response stood in for the observation's own.
         statistic: PGSTAT of the best sample, without the systematic error's normalisation term.
         dof: bins less free parameters.
@@ -113,6 +114,7 @@ class Facts:
     statistic: float
     dof: int
     check: PredictiveCheck | None
+    missing_correction: str = ""
     reference_response: bool = False
     edges: Mapping[str, Edges] = field(default_factory=dict)
     poisson_background: float | None = None
@@ -182,6 +184,9 @@ def _data_flags(facts: Facts, limits: Thresholds) -> Iterator[Flag]:
         yield Flag("poisson-background", "caution", reason)
     if not facts.has_background:
         yield Flag("no-background", "caution", "no background file: the background was taken to be zero")
+    if facts.missing_correction:
+        reason = f"the correction file {facts.missing_correction} was not found and not subtracted"
+        yield Flag("no-correction", "caution", reason)
     if facts.reference_response:
         yield Flag("reference-response", "caution", "the bundle's reference response was used, not the observation's")
     if facts.bad_fraction > limits.bad_bins:

@@ -35,7 +35,7 @@ def test_the_table_has_the_fit_its_errors_and_a_script(fit: Run, example: Path, 
     script = (tmp_path / f"{example.stem}.xcm").read_text()
     assert f"data 1:1 {example.resolve()}\n" in script
     assert f"arf 1:1 {example.with_suffix('.arf').resolve()}\n" in script
-    assert "backgrnd" not in script
+    assert "backgrnd 1:1 none\n" in script
     record = json.loads((tmp_path / "fit.json").read_text())
     assert _values(script) == pytest.approx(_in_xspec_order(record), rel=1e-5)
     assert record["parameters"]["nH"]["best"] == pytest.approx(0.1175, rel=0.01)  # as least squares have it

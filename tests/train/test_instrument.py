@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import xspecnf
+from xspecnf.edges import Numbering
 from xspecnf.errors import InputError
 from xspecnf.grid import NICER, Grid
 from xspecnf.observation import read_observation
@@ -40,7 +41,15 @@ def rmf() -> Rmf:
     matrix /= matrix.sum(axis=1, keepdims=True)
     energy, channel = np.indices(matrix.shape).reshape(2, -1)
     return Rmf(
-        Path("xis.rmf"), edges, energy, channel, matrix.ravel(), channel_edges, 1, telescope="SUZAKU", instrument="XIS"
+        Path("xis.rmf"),
+        edges,
+        energy,
+        channel,
+        matrix.ravel(),
+        channel_edges,
+        Numbering(1),
+        telescope="SUZAKU",
+        instrument="XIS",
     )
 
 
@@ -148,7 +157,7 @@ def test_the_simulator_works_on_the_grid(chandra: Instrument) -> None:
     [
         (InstrumentConfig(), r"\[instrument\] names no rmf"),
         (InstrumentConfig("obs1.rmf", grid=CHANDRA.grid), "obs1.rmf: holds no effective area; name an arf"),
-        (InstrumentConfig("obs1.rmf", "obs1.arf"), "obs1.rmf: has 1024 channels .* the network's grid has 1501"),
+        (InstrumentConfig("obs1.rmf", "obs1.arf"), "obs1.rmf: has 1024 channels, the network's grid has 1501"),
         (
             InstrumentConfig("obs1.rmf", "obs1.arf", "hxmt/P011160506306_HE_BKG.fits", CHANDRA.grid),
             "not on the channels",

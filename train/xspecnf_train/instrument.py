@@ -14,6 +14,8 @@ import numpy as np
 
 from xspecnf.atomic import write_atomically
 from xspecnf.bundle import RESPONSE_FILE, Bundle
+from xspecnf.coverage import in_place, per_channel
+from xspecnf.edges import Numbering
 from xspecnf.errors import InputError
 from xspecnf.grid import NICER, FloatArray, Grid
 from xspecnf.ogip import Rmf, read_rmf, read_spectrum
@@ -78,7 +80,7 @@ class Instrument:
         grid = NICER if config.grid is None else resolution_grid(read_rmf(rmf), config.grid)
         response = load_response(rmf, folder / config.arf if config.arf else None, grid)
         _refuse_unusable(response)
-        return cls(response, _shape(folder / config.background, grid) if config.background else ())
+        return cls(response, _shape(folder / config.background, response) if config.background else ())
 
     def save(self, run: Path) -> None:
         """Write it into a training run's folder."""
@@ -170,15 +172,13 @@ def _refuse_unusable(response: Response) -> None:
         raise InputError(f"{response.name}: a bin of the grid has no effective area; narrow the grid's energies")
 
 
-def _shape(path: Path, grid: Grid) -> tuple[float, ...]:
+def _shape(path: Path, response: Response) -> tuple[float, ...]:
     """The background's share in each bin, smoothed. Raises InputError for a spectrum of another detector."""
-    spectrum = read_spectrum(path)
-    channel = spectrum.channel - grid.lowest_channel
-    foreign = spectrum.channels != grid.channels or channel.min() < 0 or channel.max() >= grid.channels
-    if foreign or not grid.takes(spectrum.telescope, spectrum.instrument):
+    grid, spectrum = response.grid, read_spectrum(path)
+    if spectrum.channels != grid.channels or not grid.takes(spectrum.telescope, spectrum.instrument):
         raise InputError(f"{path}: not on the channels of a {grid.detector} spectrum; give a background of the RMF's")
-    counts = np.zeros(grid.channels)
-    counts[channel] = np.maximum(spectrum.counts, 0)
+    spectrum = in_place(spectrum, grid.channels, response.numbering or Numbering(grid.lowest_channel), response.name)
+    counts = np.maximum(per_channel(spectrum, spectrum.counts, grid), 0)
     density = np.pad((grid.group(counts) + 0.5) / grid.width, SMOOTHED // 2, mode="edge")
     smooth = np.convolve(density, np.ones(SMOOTHED), mode="valid") * grid.width
     return tuple((smooth / smooth.sum()).round(7).tolist())

@@ -22,7 +22,7 @@ from xspecnf.atomic import atomically
 from xspecnf.errors import InputError
 from xspecnf.extras import require
 from xspecnf.formats.cells import Cells
-from xspecnf.formats.columns import Row, columns
+from xspecnf.formats.columns import FILES, Row, columns
 from xspecnf.lock import lock
 
 if TYPE_CHECKING:
@@ -149,6 +149,8 @@ class Catalogue:
         options = {"mask_invalid": False, "hdu": 1} if suffix == ".fits" else {}
         try:
             table = Table.read(self.path, format=FORMATS[suffix], **options)
+            for name in set(FILES) - set(table.colnames):
+                table[name] = ""
             values = [_plain(table[c.name], c.missing) for c in self._columns]
         except Exception as error:  # each of the three readers has errors of its own
             raise InputError(f"{self.path}: not a table that xspecnf wrote ({error}); give another --table") from error

@@ -42,7 +42,7 @@ def write(posterior: Posterior, path: Path) -> None:
     file = Path(posterior.file).name
     table.header.add_history(_ascii(f"xspecnf, model {posterior.model}, seed {posterior.seed}, of {file}"))
     table.header.add_history("TBabs(simplcutx(ezdiskbb)), abund wilm, ReflFrac 0, kT_e 100 keV frozen")
-    for note in posterior.notes:
+    for note in (*(posterior.files.words() if posterior.files else ()), *posterior.notes):
         table.header.add_history(_ascii(note))
     content = io.BytesIO()
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(content)

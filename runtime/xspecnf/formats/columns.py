@@ -32,6 +32,15 @@ DIAGNOSTICS = {
 }
 
 
+FILES = {
+    "rmf_file": "redistribution matrix that was read",
+    "arf_file": "effective area that was read",
+    "background_file": "background that was read",
+    "correction_file": "correction that was read",
+}
+"""What tables of earlier releases do not have."""
+
+
 @dataclass(frozen=True)
 class Column:
     """A column: name, type ("f8" or "str"), unit in astropy's spelling, meaning."""
@@ -63,6 +72,7 @@ def columns(parameters: Sequence[Parameter]) -> tuple[Column, ...]:
         Column("residual_lo", "where it begins", "keV"),
         Column("residual_hi", "where it ends", "keV"),
         *(Column(name, description) for name, description in DIAGNOSTICS.items()),
+        *(Column(name, description, dtype="str") for name, description in FILES.items()),
         Column("verdict", "good, caution or reject", dtype="str"),
         Column("flags", "reasons for the verdict", dtype="str"),
         Column("settings", "how the row was made", dtype="str"),
@@ -84,6 +94,8 @@ def row(posterior: Posterior) -> Row:
         values |= {"residual_lo": residual["energy_lo"], "residual_hi": residual["energy_hi"]}
     known = {name: getattr(diagnostics, name) for name in DIAGNOSTICS}
     values |= {name: value for name, value in known.items() if value is not None}
+    used = {name: getattr(posterior.files, name.removesuffix("_file"), None) for name in FILES}
+    values |= {name: str(path) for name, path in used.items() if path is not None}
     flags = " ".join(flag.name for flag in diagnostics.flags)
     return values | {"verdict": diagnostics.verdict, "flags": flags, "error": ""}
 

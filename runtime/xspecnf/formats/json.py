@@ -27,6 +27,7 @@ def record(posterior: Posterior, outputs: Sequence[str] = ()) -> dict[str, Any]:
     """The summary of a posterior as JSON's types; a number that is not finite becomes null."""
     return {
         "file": posterior.file,
+        "files": posterior.files.record() if posterior.files else None,
         "model": posterior.model,
         "samples": len(posterior.theta),
         "seed": posterior.seed,
@@ -43,6 +44,7 @@ def fit_record(best: BestFit, profiles: Sequence[Profile] = (), outputs: Sequenc
     """A best fit with its intervals as JSON's types; what is not finite becomes null."""
     return {
         "file": best.file,
+        "files": best.files.record() if best.files else None,
         "parameters": {
             p.name: {
                 "best": value,

@@ -55,6 +55,7 @@ def datasets(posterior: Posterior) -> dict[str, Any]:
         "seed": posterior.seed,
         "verdict": posterior.diagnostics.verdict,
         "notes": "; ".join(posterior.notes),
+        "files": "; ".join(posterior.files.words()) if posterior.files else "",
     }
     groups = {
         "posterior": xarray.Dataset(draws, attrs=attributes),

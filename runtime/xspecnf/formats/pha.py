@@ -46,10 +46,14 @@ def write_spectrum(
 
 
 def write_background(path: Path, background: Spectrum, header: Header) -> None:
-    """Write a copy of a background spectrum: its counts, their stated errors or Poisson's, its scale factors."""
+    """Write a copy of a background spectrum: its counts, their stated errors or Poisson's and systematic ones, its
+    scale factors.
+    """
     columns: Columns = {"COUNTS": background.counts}
     if background.error is not None:
         columns["STAT_ERR"] = background.error
+    if background.systematic.any():
+        columns["SYS_ERR"] = background.systematic
     columns["BACKSCAL"] = np.broadcast_to(background.backscal, background.counts.shape)
     columns["AREASCAL"] = np.broadcast_to(background.areascal, background.counts.shape)
     keywords = {"POISSERR": background.error is None, "HDUCLAS2": "BKG"}

@@ -24,4 +24,5 @@ def table(posterior: Posterior) -> Table:
     if posterior.statistic is not None:
         columns.append(Column(posterior.statistic, "statistic"))
     meta = {"file": posterior.file, "model": posterior.model, "seed": posterior.seed}
+    meta["files"] = "; ".join(posterior.files.words()) if posterior.files else ""
     return Table(columns, meta=meta | {"verdict": posterior.diagnostics.verdict})

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from xspecnf.companions import Companions
 from xspecnf.errors import InputError
 from xspecnf.parameters import Parameter
 from xspecnf.posterior import Diagnostics, Fit, Posterior
@@ -33,6 +34,7 @@ def state(posterior: Posterior) -> dict[str, Any]:
             "seconds": posterior.seconds,
             "notes": list(posterior.notes),
             "mjd": posterior.mjd,
+            "files": posterior.files.record() if posterior.files else None,
         }
     )
 
@@ -52,6 +54,8 @@ def restored(path: Path, content: dict[str, Any], values: dict[str, Any]) -> Pos
         content["fit"] = Fit(**content["fit"] | {"best_theta": tuple(content["fit"]["best_theta"])})
         content["diagnostics"] = _diagnostics(content["diagnostics"])
         content["notes"] = tuple(content["notes"])
+        files = content.get("files")  # which 0.1.0 did not write at first
+        content["files"] = Companions.of(files) if files else None
         return Posterior(**content, **values)
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise InputError(f"{path}: not a posterior that xspecnf saved ({error}); save it again") from error

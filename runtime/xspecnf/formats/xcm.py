@@ -29,17 +29,21 @@ energies 0.002 200. 2000 log
 """
 
 
-def write(best: BestFit, files: Companions, energy_range: tuple[float, float], path: Path) -> None:
-    """Write the script to `path`; XSPEC runs it as `@path`. energy_range: what was fitted, keV."""
-    write_atomically(path, script(best, files, energy_range))
+def write(best: BestFit, energy_range: tuple[float, float], path: Path) -> None:
+    """Write the script to `path`; XSPEC runs it as `@path`. energy_range: what was fitted, keV.
+
+    Raises ValueError for the fit of an observation that was not read from files.
+    """
+    write_atomically(path, script(best, energy_range))
 
 
-def script(best: BestFit, files: Companions, energy_range: tuple[float, float]) -> str:
-    """The script's text."""
+def script(best: BestFit, energy_range: tuple[float, float]) -> str:
+    """The script's text. Raises ValueError likewise."""
+    if best.files is None:
+        raise ValueError(f"{best.file}: not read from files, of which a script for XSPEC would have the names")
     head = HEADER.format(model=MODEL, statistic=best.statistic, pgstat=best.pgstat, dof=best.dof, bins=best.bins)
-    data = (("data", files.spectrum), ("response", files.rmf), ("arf", files.arf), ("backgrnd", files.background))
-    lines = [f"{command} 1:1 {file.resolve()}" for command, file in data if file is not None]
     low, high = energy_range
+    lines = _data(best.files)
     lines += ["ignore bad", f"ignore 1:**-{low:.3f} {high:.3f}-**", f"model {MODEL}"]
     values = FROZEN | {
         p.number: f"{value:.6g} {abs(value) * 0.01:.2g} {p.low:g} {p.low:g} {p.high:g} {p.high:g}"
@@ -47,3 +51,20 @@ def script(best: BestFit, files: Companions, energy_range: tuple[float, float]) 
     }
     lines += [f"  {values[number]}" for number in sorted(values)]
     return head + "\n".join(lines) + "\n"
+
+
+def _data(files: Companions) -> list[str]:
+    """The lines that load what the fit used. "none" keeps XSPEC from following a header where the fit did not."""
+    lines = [f"data 1:1 {files.spectrum.resolve()}"]
+    if files.rmf is None:
+        lines.append(f"# the fit used {files.why['rmf']}: give XSPEC a response of your own, `response 1:1 FILE`")
+    else:
+        lines += [f"response 1:1 {files.rmf.resolve()}", f"arf 1:1 {_or_none(files.arf)}"]
+    lines.append(f"backgrnd 1:1 {_or_none(files.background)}")
+    if files.correction is not None:
+        lines += [f"corfile 1:1 {files.correction.resolve()}", f"cornorm 1:1 {files.corrscal:g}"]
+    return lines
+
+
+def _or_none(file: Path | None) -> str:
+    return "none" if file is None else str(file.resolve())

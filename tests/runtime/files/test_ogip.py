@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from xspecnf import ogip
+from xspecnf import extensions
 from xspecnf.errors import InputError
 from xspecnf.ogip import read_arf, read_rmf, read_spectrum
 
@@ -288,7 +288,10 @@ def test_columns_of_one_name_or_without_numbers_are_refused(tmp_path):
 
 def test_a_matrix_outside_its_channels_is_refused(write_rmf):
     edges = np.array([1.0, 2.0])
-    refused(read_rmf, write_rmf("a.rmf", edges, np.ones((1, 10)), tlmin=1, first=0), "-1..8", "TLMIN")
+    path = write_rmf("a.rmf", edges, np.ones((1, 10)))
+    with fits.open(path, mode="update") as hdus:
+        hdus["EBOUNDS"].data = hdus["EBOUNDS"].data[:-1]
+    refused(read_rmf, path, "0..9", "EBOUNDS has 9", "TLMIN")
     refused(read_rmf, write_rmf("none.rmf", edges, np.zeros((1, 10)), layout="vector"), "no channel")
 
 
@@ -320,7 +323,7 @@ def state_unit(path: Path, keyword: str, unit: str) -> None:
 
 
 def test_a_table_of_too_many_rows_is_refused(write_pha, monkeypatch):
-    monkeypatch.setattr(ogip, "LARGEST_TABLE", CHANNELS - 1)
+    monkeypatch.setattr(extensions, "LARGEST_TABLE", CHANNELS - 1)
     with pytest.raises(InputError, match=f"SPECTRUM table has {CHANNELS} rows"):
         read_spectrum(write_pha())
 

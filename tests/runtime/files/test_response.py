@@ -137,10 +137,9 @@ def test_an_arf_of_other_energies_is_refused(write_rmf, write_arf):
 
 def test_an_rmf_of_another_channel_grid_is_refused(write_rmf):
     edges = np.array([0.5, 1.0])
-    for name, channels, first in (("few.rmf", 1024, 0), ("from1.rmf", NICER.channels, 1)):
-        rmf = write_rmf(name, edges, np.full((1, channels), 1e-3), tlmin=first, first=first)
-        with pytest.raises(InputError, match=rf"{name}.*channels.*--rmf"):
-            load_response(rmf, None)
+    rmf = write_rmf("few.rmf", edges, np.full((1, 1024), 1e-3))
+    with pytest.raises(InputError, match=r"few\.rmf: has 1024 channels, .*--rmf"):
+        load_response(rmf, None)
 
 
 def test_a_vanished_file_is_an_input_error(tmp_path):
