@@ -13,7 +13,7 @@ import typer
 from xspecnf_cli.errors import FAILED, Debug, one_line, report, reported
 from xspecnf_cli.fit_table import fit_table
 from xspecnf_cli.help import RESULTS
-from xspecnf_cli.inputs import rows_of
+from xspecnf_cli.inputs import spectra
 from xspecnf_cli.options import (
     Arf,
     Background,
@@ -85,7 +85,7 @@ def fit(
       xspecnf fit obs.pha --profile 1 --profile 2.706
       xspecnf fit ni*.pha --systematic 0.015 --output "{stem}.xcm"
     """
-    observations = rows_of(observations, row)
+    observations = spectra(observations, row, quiet=quiet)
     outputs = Outputs.parse(output or [], observations, check_suffix)
     deltas = tuple(profile or ())
     if not all(delta > 0 for delta in deltas):

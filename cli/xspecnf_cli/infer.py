@@ -11,7 +11,7 @@ from xspecnf_cli.errors import FAILED, Debug, reported
 from xspecnf_cli.executors import executor
 from xspecnf_cli.figures import Figures
 from xspecnf_cli.help import RESULTS
-from xspecnf_cli.inputs import rows_of
+from xspecnf_cli.inputs import spectra
 from xspecnf_cli.options import (
     Arf,
     Background,
@@ -98,7 +98,7 @@ def infer(
     """
     from xspecnf.formats import catalogue, check_suffix, needs_observation
 
-    observations = rows_of(observations, row)
+    observations = spectra(observations, row, all_rows=table is not None, quiet=quiet)
     with reported(debug):
         outputs = Outputs.parse(output or [], observations, check_suffix)
         if table is not None:

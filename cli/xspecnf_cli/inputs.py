@@ -1,61 +1,126 @@
-"""Spectra as a user names them: files, folders, patterns that the shell left alone, lists of files."""
+"""Spectra as a user names them: files, rows of files, folders, patterns that the shell left alone, lists of files."""
 
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import typer
 
-SPECTRA = (".pha", ".pi", ".jsgrp")
-BACKGROUNDS = ("_bg", "_bkg", "_back")
-"""Ends of the names, without suffixes, of files beside spectra that are their backgrounds."""
+from xspecnf_cli.lists import listed
+
+Tell = Callable[[str], None]
+SHOWN = 3
+"""Files that are named where some are left out."""
 
 
-def expanded(arguments: list[Path]) -> list[Path]:
+def told(text: str) -> None:
+    """Tell the user, beside the results."""
+    typer.echo(text, err=True)
+
+
+def spectra(arguments: list[Path], row: str | None = None, all_rows: bool = False, quiet: bool = False) -> list[Path]:
+    """Every spectrum that a command's arguments name, a row of a type II file as `obs.pha{3}`.
+
+    row: rows for those that name none. all_rows: without any, take all rows of a file that has many.
+
+    Raises:
+        typer.BadParameter: as `expanded` does; rows that are none, or rows for what names its own.
+    """
+    found = expanded(arguments, (lambda text: None) if quiet else told)
+    if row is not None:
+        return [with_row for path in found for with_row in _rows_of(path, row)]
+    return [path for name in found for path in _all_rows(name)] if all_rows else found
+
+
+def expanded(arguments: list[Path], tell: Tell = told) -> list[Path]:
     """Every spectrum that the arguments name, in their order, those of a folder or a pattern by name.
 
-    A folder stands for the spectra in it and in those below, without backgrounds; `@list.txt` for the arguments in the
-    lines of that file, without those that begin with #.
+    A folder stands for the spectra in it and in those below, a pattern for what it matches, both without backgrounds;
+    `@list.txt` for the arguments in the lines of that file; `obs.pha{1-3}` for its rows.
 
     Raises:
         typer.BadParameter: a folder, pattern or list without a spectrum; a list that cannot be read.
     """
-    return [path for argument in arguments for path in _of(argument)]
+    return [path for argument in arguments for path in _expanded(argument, tell)]
 
 
-def rows_of(observations: list[Path], row: int | None) -> list[Path]:
-    """The observations with the row of each, as `obs.pha{3}`."""
-    from xspecnf.rows import with_row
+def _expanded(argument: Path, tell: Tell) -> list[Path]:
+    from xspecnf.errors import InputError
+    from xspecnf.rows import plain, split_rows, with_row
 
-    return [with_row(path, row) for path in observations]
-
-
-def _of(argument: Path) -> list[Path]:
     text = str(argument)
     if text.startswith("@"):
-        found = expanded(list(_lines(Path(text[1:]))))
-    elif argument.is_dir():
-        found = sorted(path for path in argument.rglob("*") if _is_spectrum(path))
-    elif glob.has_magic(text) and not argument.exists():
-        found = [Path(path) for path in sorted(glob.glob(text, recursive=True))]
-    else:
-        return [argument]
+        return [path for name in listed(Path(text[1:]), tell) for path in _expanded(name, tell)]
+    try:
+        name, rows = split_rows(argument)
+        if name.is_dir():
+            found = _in_folder(name, tell)
+        elif glob.has_magic(str(name)) and not plain(name).exists():
+            found = _matching(name, tell)
+        else:
+            found = [name]
+    except InputError as error:
+        raise typer.BadParameter(f"{text}: {error}") from None
+    return [with_row(path, row) for path in found for row in rows or (None,)]
+
+
+def _in_folder(folder: Path, tell: Tell) -> list[Path]:
+    from xspecnf.sources import SUFFIXES, spectra_in
+
+    found, left_out = spectra_in(folder)
     if not found:
-        raise typer.BadParameter(f"{text}: no spectrum there; a folder's must be called *{' or *'.join(SPECTRA)}")
+        raise typer.BadParameter(f"{folder}: no spectrum there; a folder's must be called *{' or *'.join(SUFFIXES)}")
+    _tell_left_out(left_out, tell)
     return found
 
 
-def _lines(path: Path) -> Iterator[Path]:
+def _matching(pattern: Path, tell: Tell) -> list[Path]:
+    """What a pattern matches; backgrounds alone are what was meant."""
+    from xspecnf.sources import without_backgrounds
+
+    matches = [Path(path) for path in sorted(glob.glob(str(pattern), recursive=True))]
+    if not matches:
+        raise typer.BadParameter(f"{pattern}: no spectrum there; no file matches this pattern")
+    found, left_out = without_backgrounds(matches)
+    if found:
+        _tell_left_out(left_out, tell)
+    return found or matches
+
+
+def _tell_left_out(backgrounds: list[Path], tell: Tell) -> None:
+    if backgrounds:
+        names = ", ".join(path.name for path in backgrounds[:SHOWN]) + (", ..." if len(backgrounds) > SHOWN else "")
+        verb = "background was" if len(backgrounds) == 1 else "backgrounds were"
+        tell(f"{len(backgrounds)} {verb} left out: {names}")
+
+
+def _rows_of(path: Path, row: str) -> list[Path]:
+    """The rows of a file by --row. Raises BadParameter where there are none, or where the name has some already."""
+    from xspecnf.errors import InputError
+    from xspecnf.rows import parse_rows, split_row, with_row
+
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"@{path}: the list of files cannot be read ({error})") from None
-    return (Path(line.strip()) for line in lines if line.strip() and not line.lstrip().startswith("#"))
+        if split_row(path)[1] is not None:
+            raise typer.BadParameter(f"{path} names its row; leave --row out", param_hint="--row")
+        return [with_row(path, number) for number in parse_rows(row)]
+    except InputError as error:
+        raise typer.BadParameter(str(error), param_hint="--row") from None
 
 
-def _is_spectrum(path: Path) -> bool:
-    name = path.name.lower().removesuffix(".gz")
-    stem, dot, suffix = name.rpartition(".")
-    return path.is_file() and dot + suffix in SPECTRA and not stem.endswith(BACKGROUNDS)
+def _all_rows(name: Path) -> Iterator[Path]:
+    """The rows of a file of many spectra; the name itself of any other, also of one that cannot be read."""
+    from xspecnf.errors import InputError
+    from xspecnf.headers import spectrum_header
+    from xspecnf.ogip import rows_in
+    from xspecnf.rows import plain, split_row, with_row
+    from xspecnf.sources import is_of_many
+
+    rows: tuple[int, ...] = ()
+    if split_row(name)[1] is None and is_of_many(spectrum_header(plain(name))):
+        try:
+            rows = rows_in(name)
+        except InputError:  # which the reading will tell
+            rows = ()
+    yield from (with_row(name, row) for row in rows or (None,))

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from xspecnf_cli.help import REAL, RESPONSE, RESULTS, RUNNING
-from xspecnf_cli.inputs import expanded
 
 
 class Provider(StrEnum):
@@ -42,13 +41,12 @@ Observations = Annotated[
     list[Path],
     typer.Argument(
         metavar="OBS.pha",
-        help="PHA spectra, gzipped or not; folders of them; patterns in quotes; @list.txt.",
-        callback=expanded,
+        help="PHA spectra, gzipped or not; rows as OBS.pha{1-3}; folders; patterns in quotes; @list.txt.",
     ),
 ]
 Row = Annotated[
-    int | None,
-    typer.Option(min=1, metavar="N", help="Row of a type II file, as OBS.pha{N} says too.", rich_help_panel=RESPONSE),
+    str | None,
+    typer.Option(metavar="N", help="Rows of type II files: 3, 1-3 or 1-3,5.", rich_help_panel=RESPONSE),
 ]
 Observation = Annotated[Path, typer.Argument(metavar="OBS.pha", help="PHA spectrum, gzipped or not.")]
 ModelName = Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,12 +58,12 @@ def refuse_shared(pattern: str, observations: Sequence[Path], option: str) -> No
 
 
 def target(pattern: str, observation: Path) -> Path:
-    """The file that `pattern` names for an observation; the stem of a type II file's row 3 ends with _3."""
-    from xspecnf.rows import split_row
+    """The file that `pattern` names for an observation; the stem of `obs.pha[SPECTRUM,2]{3}` is obs_SPECTRUM_2_3."""
+    from xspecnf.rows import plain
 
-    path, row = split_row(observation)
-    stem = path.name
+    path = plain(observation)
+    stem, behind = path.name, str(observation)[len(str(path)) :]
     while Path(stem).suffix.lower() in _SUFFIXES:
         stem = Path(stem).stem
-    stem += f"_{row}" if row is not None else ""
-    return Path(pattern.replace(STEM, stem))
+    words = re.findall(r"\w+", behind)
+    return Path(pattern.replace(STEM, "_".join([stem, *words])))

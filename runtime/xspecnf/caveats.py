@@ -51,6 +51,11 @@ def void_caveats(table: Table, void: BoolArray) -> tuple[str, ...]:
     return (f"{table.path.name}: {number} channels {words}",) if number else ()
 
 
+def source_caveat(spectrum: Spectrum) -> tuple[str, ...]:
+    """A note on a spectrum that is taken for a source's and says that it is a background."""
+    return (f"{spectrum.name} says that it is a background (HDUCLAS2 = BKG)",) if spectrum.background else ()
+
+
 def error_caveat(spectrum: Spectrum) -> tuple[str, ...]:
     """A note where the counts' stated errors are not Poisson's, as the likelihood takes them to be.
 

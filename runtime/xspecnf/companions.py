@@ -99,7 +99,9 @@ class Companions:
 
     def words(self) -> tuple[str, ...]:
         """The files that were read with the spectrum, for people; why, where one was guessed."""
-        return tuple(words for kind, title in TITLES.items() if (words := self._word(kind, title)))
+        guessed = {kind: GUESSED if why == "name" else "" for kind, why in self.why.items()}
+        found = ((title, getattr(self, kind), guessed.get(kind, "")) for kind, title in TITLES.items())
+        return tuple(f"{title}: {name}{guess}" for title, name, guess in found if name is not None)
 
     def record(self) -> dict[str, Any]:
         """As JSON's types: a name by kind, None where there is none; under "why" what led to each."""
@@ -112,12 +114,6 @@ class Companions:
         """The inverse of `record`. Raises KeyError, TypeError or ValueError for what is none."""
         found = {kind: Path(record[kind]) for kind in TITLES if record[kind] is not None}
         return cls(Path(record["spectrum"]), **found, why=dict(record["why"]), corrscal=float(record["corrscal"]))
-
-    def _word(self, kind: Kind, title: str) -> str:
-        name, why = getattr(self, kind), self.why.get(kind, "")
-        if name is None:
-            return f"{title}: {why}" if why else ""
-        return f"{title}: {name}{GUESSED if why == 'name' else ''}"
 
 
 def companions(

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from xspecnf.background import Background
-from xspecnf.caveats import blind_caveat, error_caveat, few_counts_caveat
+from xspecnf.caveats import blind_caveat, error_caveat, few_counts_caveat, source_caveat
 from xspecnf.companions import Companions, Search, missing, search, used
 from xspecnf.coverage import in_place, per_channel, refuse_foreign
 from xspecnf.edges import Numbering
@@ -140,6 +140,7 @@ def read_observation(
         marginal=marginal,
         notes=(
             *spectrum.notes,
+            *source_caveat(spectrum),
             *error_caveat(spectrum),
             *(note for one in responses for note in one.notes),
             *response.notes,

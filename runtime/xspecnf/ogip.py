@@ -18,7 +18,7 @@ from xspecnf.extensions import EBOUNDS, MATRIX, SPECRESP, SPECTRUM, find, find_f
 from xspecnf.fitstable import LARGEST_NUMBER, Table, open_tables
 from xspecnf.grid import BoolArray, FloatArray, IntArray
 from xspecnf.matrix import added, matrix_of
-from xspecnf.rows import chosen, split_extension, split_row
+from xspecnf.rows import chosen, row_numbers, split_extension, split_row
 
 WORST_QUALITY = 9
 """The standard defines 0 to 5 and reserves a few more."""
@@ -36,7 +36,7 @@ class Spectrum:
     void: True for channels without a value, whatever their quality: undefined counts, or no area.
     backscal, areascal: scale factors; 1 in void channels.
     exposure: s. channels: of the detector (DETCHANS). lowest: TLMIN of CHANNEL, None where it is not stated.
-    net: whether the background was subtracted.
+    net: whether the background was subtracted. background: whether it says that it is one itself.
     respfile, ancrfile, backfile, corrfile: as in the header, '' where there is none. corrscal: of the correction.
     mjd: middle of the observation, days of the file's time system, NaN where the file does not tell.
     notes: what a user should know about the reading.
@@ -57,6 +57,7 @@ class Spectrum:
     channels: int
     lowest: int | None
     net: bool
+    background: bool
     telescope: str
     instrument: str
     respfile: str
@@ -158,6 +159,7 @@ def read_spectrum(path: str | Path) -> Spectrum:
             channels=int(table.number("DETCHANS", len(table))),
             lowest=table.column_keyword("TLMIN", "CHANNEL"),
             net=table.text("HDUCLAS2").upper() == "NET",
+            background=table.text("HDUCLAS2").upper() == "BKG",
             telescope=table.text("TELESCOP"),
             instrument=table.text("INSTRUME"),
             respfile=table.text("RESPFILE"),
@@ -168,6 +170,14 @@ def read_spectrum(path: str | Path) -> Spectrum:
             mjd=middle(table.header),
             notes=(*notes, *caveats(table), *void_caveats(table, void & (quality == 0))),
         )
+
+
+def rows_in(path: str | Path) -> tuple[int, ...]:
+    """The numbers of a file's spectra, () for one that is a single spectrum. Raises InputError as `read_spectrum`."""
+    path, extension = split_extension(path)
+    with open_tables(path) as tables:
+        numbers = row_numbers(find_first(tables, path, SPECTRUM, extension)[0])
+    return tuple(numbers.tolist()) if len(numbers) > 1 else ()
 
 
 def read_arf(path: str | Path) -> Arf:

@@ -1,4 +1,4 @@
-"""The spectra of a type II file, one a row: `file.pha{3}` is the third, as in XSPEC."""
+"""Names of spectra: the rows of a type II file, `file.pha{3}` as in XSPEC, and extensions, `file.pha[NAME]`."""
 
 import re
 from dataclasses import dataclass
@@ -8,14 +8,46 @@ import numpy as np
 
 from xspecnf.errors import InputError
 from xspecnf.fitstable import Row, Table
+from xspecnf.grid import IntArray
+
+ROWS = re.compile(r"(.+)\{([\d\s,-]+)\}", re.DOTALL)
+
+MOST_ROWS = 100_000
+"""Spectra of one file."""
 
 
 def split_row(path: str | Path) -> tuple[Path, int | None]:
-    """A path and the row that it ends with, None where it has none or where a file of just that name exists."""
-    found = re.fullmatch(r"(.+)\{(\d+)\}", str(path), re.DOTALL)
+    """A path and the row that it ends with, None where it has none or where a file of just that name exists.
+
+    Raises InputError for several rows.
+    """
+    path, rows = split_rows(path)
+    if len(rows) > 1:
+        raise InputError(f"{path}: {len(rows)} rows were named, one is expected; give them one by one")
+    return path, rows[0] if rows else None
+
+
+def split_rows(path: str | Path) -> tuple[Path, tuple[int, ...]]:
+    """A path and the rows that it ends with, as `obs.pha{1-3,5}`; none where a file of just that name exists.
+
+    Raises InputError for what names no rows.
+    """
+    found = ROWS.fullmatch(str(path))
     if found is None or Path(path).exists():
-        return Path(path), None
-    return Path(found[1]), int(found[2])
+        return Path(path), ()
+    return Path(found[1]), parse_rows(found[2])
+
+
+def parse_rows(text: str) -> tuple[int, ...]:
+    """The numbers of "3", "1-3" or "1-3,5", each once, in order. Raises InputError for anything else."""
+    rows: dict[int, None] = {}
+    for part in text.split(","):
+        first, dash, last = (word.strip() for word in part.partition("-"))
+        ends = (first, last) if dash else (first, first)
+        if not all(end.isdigit() for end in ends) or not 0 <= int(ends[1]) - int(ends[0]) < MOST_ROWS:
+            raise InputError(f"{{{text}}} names no rows; write them as {{3}}, {{1-3}} or {{1-3,5}}")
+        rows |= dict.fromkeys(range(int(ends[0]), int(ends[1]) + 1))
+    return tuple(rows)
 
 
 @dataclass(frozen=True)
@@ -63,14 +95,22 @@ def chosen(table: Table, row: int | None) -> tuple[Table, int | None]:
         if row is not None:
             raise InputError(f"{table.path}: a type I file, which is one spectrum; leave the row {row} out")
         return table, None
-    numbers = table.integers("SPEC_NUM") if "SPEC_NUM" in table else np.arange(1, len(table) + 1)
+    numbers = row_numbers(table)
     places = np.flatnonzero(numbers == row) if row is not None else np.arange(len(table))
     if len(places) != 1:
         held = f"a type II file with {len(numbers)} spectra (rows {', '.join(map(str, numbers[:40]))})"
         wrong = "" if row is None else f", {len(places) or 'none'} of them row {row}"
         example = f"{table.path.name}{{{numbers[0]}}} or --row {numbers[0]}"
-        raise InputError(f"{table.path}: {held}{wrong}; choose one, such as {example}")
+        many = "; several are taken as {1-3,5}, all with --table" if row is None else ""
+        raise InputError(f"{table.path}: {held}{wrong}; choose one, such as {example}{many}")
     return Row(table, int(places[0])), int(numbers[places[0]])
+
+
+def row_numbers(table: Table) -> IntArray:
+    """(rows,) the numbers of a table's rows; those of a type I table, which is one spectrum, are none."""
+    if not _of_many(table):
+        return np.empty(0, dtype=np.int64)
+    return table.integers("SPEC_NUM") if "SPEC_NUM" in table else np.arange(1, len(table) + 1)
 
 
 def _of_many(table: Table) -> bool:

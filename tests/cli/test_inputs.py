@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import typer
 from astropy.io import fits
+from astropy.table import Table
 from typer.testing import Result
 
-from xspecnf_cli.inputs import expanded
+from xspecnf_cli.inputs import expanded, spectra
+from xspecnf_cli.outputs import target
 
 Run = Callable[..., Result]
 
@@ -50,6 +54,76 @@ def test_a_file_whose_name_looks_like_a_pattern(tmp_path: Path) -> None:
     odd = tmp_path / "[1].pha"
     odd.touch()
     assert expanded([odd, odd]) == [odd, odd]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"])
+def test_a_list_in_any_encoding(tmp_path: Path, encoding: str) -> None:
+    spectrum = tmp_path / "Müller's night.pha"
+    spectrum.touch()
+    lists = tmp_path / "list.txt"
+    lists.write_bytes(f"# of June\r\n\"{spectrum}\"\r\n'{spectrum}'\r\n{spectrum}  \r\n".encode(encoding))
+    assert expanded([Path(f"@{lists}")]) == [spectrum] * 3
+
+
+def test_names_in_a_list_lie_in_the_current_folder_else_beside_it(folder: Path, monkeypatch: Any, capsys: Any) -> None:
+    lists = folder / "list.txt"
+    lists.write_text("b.pha\ndeep\n")
+    monkeypatch.chdir(folder.parent)
+    beside = [folder / "b.pha", folder / "deep/a.jsgrp", folder / "deep/c.PHA.gz"]
+    assert expanded([Path(f"@{lists}")]) == beside
+    assert "2 of its names are not in the current folder" in capsys.readouterr().err
+    monkeypatch.chdir(folder)
+    assert expanded([Path(f"@{lists}")])[0] == Path("b.pha")
+
+
+@pytest.fixture
+def observed(tmp_path: Path, example: Path) -> Path:
+    """A folder with a spectrum, a background that says so and one that the spectrum names."""
+    for name, keywords in (
+        ("a_sr3c50.pha", {"BACKFILE": "a_model.pha"}),
+        ("a_bg3c50.pha", {"HDUCLAS2": "BKG"}),
+        ("a_model.pha", {}),
+    ):
+        with fits.open(example) as hdus:
+            hdus["SPECTRUM"].header.update(keywords)
+            hdus.writeto(tmp_path / name)
+    packed = tmp_path / "b_bg3c50.pha.gz"
+    packed.write_bytes(gzip.compress((tmp_path / "a_bg3c50.pha").read_bytes()))
+    return tmp_path
+
+
+@pytest.mark.parametrize("argument", ["", "*.pha*"])
+def test_backgrounds_of_a_folder_or_a_pattern_are_left_out(observed: Path, argument: str, capsys: Any) -> None:
+    assert expanded([observed / argument]) == [observed / "a_sr3c50.pha"]
+    assert "3 backgrounds were left out: a_bg3c50.pha, a_model.pha, b_bg3c50.pha.gz" in capsys.readouterr().err
+    assert expanded([observed / "*_bg3c50.pha"]) == [observed / "a_bg3c50.pha"]  # which were meant
+
+
+def test_a_background_that_is_named_is_done_and_says_what_it_is(infer: Run, observed: Path) -> None:
+    done = infer(observed / "a_bg3c50.pha", "--samples", 5, "--response", "bundle")
+    assert "note: a_bg3c50.pha says that it is a background (HDUCLAS2 = BKG)" in done.stdout
+
+
+def test_rows_of_a_file(folder: Path) -> None:
+    series = folder / "b.pha"
+    rows = [Path(f"{series}{{{k}}}") for k in (1, 2, 3, 5)]
+    assert expanded([Path(f"{series}{{1-3, 5}}")]) == rows
+    assert expanded([Path(f"{folder}/*.pha{{2}}")]) == [Path(f"{folder}/{name}.pha{{2}}") for name in ("b", "b_bg")]
+    assert spectra([series], row="1-3,5") == rows
+    (folder / "odd{1-2}").touch()
+    assert expanded([folder / "odd{1-2}"]) == [folder / "odd{1-2}"]
+    for wrong in ("{3-1}", "{-1}", "{1-}", "{1,,2}", "{1-999999999}"):
+        with pytest.raises(typer.BadParameter, match="names no rows"):
+            expanded([Path(f"{series}{wrong}")])
+    with pytest.raises(typer.BadParameter, match="names its row"):
+        spectra([rows[0]], row="2")
+
+
+def test_extensions_are_no_pattern(folder: Path) -> None:
+    for behind in ("[SPECTRUM]", "[1]", "[SPECTRUM,2]", "+1", "[SPECTRUM]{3}"):
+        assert expanded([Path(f"{folder}/b.pha{behind}")]) == [Path(f"{folder}/b.pha{behind}")]
+    assert expanded([folder / "[ab].pha"]) == [folder / "b.pha"]
+    assert target("{stem}.npz", Path("x/b.pha.gz[SPECTRUM,2]{3}")) == Path("b_SPECTRUM_2_3.npz")
 
 
 @pytest.mark.parametrize(
@@ -90,3 +164,9 @@ def test_a_row_by_option_or_by_braces(infer: Run, example: Path, tmp_path: Path)
     option = json.loads(infer(path, "--row", 2, *options).stdout)
     assert option["parameters"] == second["parameters"]
     assert "choose one, such as many.pha{1} or --row 1" in infer(path, *options).stderr
+    table = tmp_path / "t.ecsv"
+    assert infer(path, "--table", table, "--response", "bundle", "--samples", 5, "--no-refine").exit_code == 0
+    assert [row["file"] for row in Table.read(table)] == [f"{path}{{1}}", f"{path}{{2}}"]
+    done = infer(f"{path}{{2-3}}", *options)
+    assert (done.exit_code, len(done.stdout.splitlines())) == (1, 2)
+    assert "none of them row 3" in done.stderr

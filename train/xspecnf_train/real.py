@@ -20,15 +20,12 @@ from xspecnf.grid import NICER
 from xspecnf.observation import Observation, read_observation
 from xspecnf.ogip import read_spectrum
 from xspecnf.response import Response
+from xspecnf.sources import SUFFIXES, spectra_in
 from xspecnf_train.config import RealConfig
 from xspecnf_train.loop import Task
 from xspecnf_train.losses import joint_loss
 from xspecnf_train.model import Networks
 from xspecnf_train.simulate import Simulator
-
-SUFFIXES = (".pha", ".pi", ".jsgrp")
-BACKGROUNDS = ("_bg", "_bkg", "_back")
-"""Ends of the names, without suffixes, of backgrounds beside their spectra."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ class RealFiles:
 
         Raises InputError when none is left.
         """
-        paths = sorted(path for path in self.folder.rglob("*") if _is_source(path))
+        paths, _ = spectra_in(self.folder)
         observations = []
         for path in paths:
             try:
@@ -62,12 +59,6 @@ class RealFiles:
         arf = self.arf_folder / Path(read_spectrum(path).ancrfile).name if self.arf_folder else None
         grid = reference.grid if reference else NICER
         return read_observation(path, rmf=self.rmf, arf=arf, systematic=systematic, reference=reference, grid=grid)
-
-
-def _is_source(path: Path) -> bool:
-    """Whether a file is by its name a spectrum, and not the background of one."""
-    stem, dot, suffix = path.name.lower().removesuffix(".gz").rpartition(".")
-    return dot + suffix in SUFFIXES and not stem.endswith(BACKGROUNDS)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,78 @@
+"""Headers of FITS files without their data, in a tenth of a millisecond: to sort thousands of files before the work.
+
+What is read is the standard's plain form, `KEYWORD = value / comment` in cards of 80 characters; nothing is checked.
+:mod:`xspecnf.fitstable` reads files for good.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator, Mapping
+from math import prod
+from pathlib import Path
+from typing import IO, cast
+
+from xspecnf.fitsfile import BLOCK
+
+Header = Mapping[str, str]
+"""Values by keyword, as text; strings without their quotes."""
+
+CARD = 80
+MOST_BLOCKS = 200
+MOST_HDUS = 20
+
+
+def spectrum_header(path: Path) -> Header:
+    """The header of a file's first SPECTRUM table; empty where there is none or the file cannot be read."""
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            return _spectrum(cast(IO[bytes], gzip.GzipFile(fileobj=file)) if packed else file)
+    except (OSError, EOFError, zlib.error, ValueError):
+        return {}
+
+
+def _spectrum(file: IO[bytes]) -> Header:
+    for header in _headers(file):
+        if "SPECTRUM" in (header.get("EXTNAME", "").upper(), header.get("HDUCLAS1", "").upper()):
+            return header
+    return {}
+
+
+def _headers(file: IO[bytes]) -> Iterator[Header]:
+    """One header after the other, as long as there are any."""
+    for _ in range(MOST_HDUS):
+        header = _header(file)
+        if not header:
+            return
+        yield header
+        axes = [int(header.get(f"NAXIS{k + 1}", 0)) for k in range(int(header.get("NAXIS", 0)))]
+        values = int(header.get("PCOUNT", 0)) + (prod(axes) if axes else 0)
+        size = abs(int(header.get("BITPIX", 8))) // 8 * int(header.get("GCOUNT", 1)) * values
+        file.seek(-(-size // BLOCK) * BLOCK, 1)
+
+
+def _header(file: IO[bytes]) -> dict[str, str]:
+    """The cards up to END."""
+    header: dict[str, str] = {}
+    for _ in range(MOST_BLOCKS):
+        block = file.read(BLOCK)
+        for start in range(0, len(block), CARD):
+            card = block[start : start + CARD].decode("ascii", "replace")
+            keyword = card[:8].strip()
+            if keyword == "END":
+                return header
+            if card[8:10] == "= ":
+                header.setdefault(keyword, _value(card[10:]))
+        if len(block) < BLOCK:
+            return {}
+    return {}
+
+
+def _value(text: str) -> str:
+    text = text.strip()
+    if not text.startswith("'"):
+        return text.partition("/")[0].strip()
+    return text[1:].replace("''", "\0").partition("'")[0].replace("\0", "'").strip()
