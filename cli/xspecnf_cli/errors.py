@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from errno import ENOSPC, EPIPE
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -30,6 +31,18 @@ def report(error: BaseException, file: str = "") -> None:
     """Print one error line on stderr, with the file in front where the message does not name it."""
     text = one_line(error)
     typer.echo(f"error: {text}" if file in text else f"error: {file}: {text}", err=True)
+
+
+def wrote(write: Callable[[], None], of: str, target: Path, debug: bool) -> bool:
+    """Whether an output of a spectrum could be written; if not, the reason is told, and costs that output alone."""
+    try:
+        write()
+    except Exception as error:
+        if debug:
+            raise
+        typer.echo(f"error: {of}: {target} was not written: {one_line(error)}", err=True)
+        return False
+    return True
 
 
 @contextmanager

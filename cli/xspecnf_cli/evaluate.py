@@ -17,6 +17,7 @@ from xspecnf_cli.help import REAL, RESULTS, RUNNING
 from xspecnf_cli.options import RealArfs, RealFolder, RealRmf, model_names
 from xspecnf_cli.progress import on_terminal, stages
 from xspecnf_cli.sheet import terminal
+from xspecnf_cli.targets import inputs_of, prepare
 
 if TYPE_CHECKING:
     from xspecnf_train.evaluate import Sizes
@@ -69,6 +70,8 @@ def evaluate(
       xspecnf evaluate nicer-bhb --spectra 300 --exact 100 --refined 50
       xspecnf evaluate my-bundle --real my-spectra --systematic 0.015
     """
+    if output is not None:
+        prepare([(output, "--output")], inputs_of([], [], (real_rmf,), bundle))
     with reported(debug), needs_extra("train"):
         from xspecnf.atomic import write_atomically
         from xspecnf_train.evaluate import Sizes

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,26 +54,45 @@ class Figures:
         """Whether every observation has figures of its own."""
         return not self.batch or STEM in self.pattern
 
-    def draw(self, posterior: Posterior, model: Model) -> list[str]:
-        """Draw one observation's figures; returns the files. The posterior must have its observation."""
+    def all(self, observations: Iterable[Path]) -> list[tuple[Path, str]]:
+        """The files of all observations, with the option that names them."""
+        if not self.of_each:
+            return [(Path(self.pattern), "--plot")]
+        return [(file, "--plot") for path in observations for file in self.targets(path).values()]
+
+    def targets(self, observation: Path) -> dict[str, Path]:
+        """The files of one observation's figures, by kind."""
+        path = target(self.pattern, observation)
+        kinds = ("corner", "unfolded" if self.unfolded else "spectrum")
+        return {kind: path.with_name(f"{path.stem}-{kind}{path.suffix}") for kind in kinds}
+
+    def refuse_few(self, samples: int, parameters: int) -> None:
+        """Wrong usage, exit code 2, where so many samples cannot show so many parameters."""
+        from xspecnf.plots.corner import too_few
+
+        if self.of_each and (fault := too_few(samples, parameters)):
+            raise typer.BadParameter(fault, param_hint="--samples")
+
+    def drawings(self, posterior: Posterior, model: Model) -> dict[Path, Callable[[], None]]:
+        """What draws each of one observation's figures, by file. The posterior must have its observation."""
+        if posterior.observation is None or not self.of_each:
+            return {}
+        files = self.targets(Path(posterior.file))
+        return {file: partial(self._draw, kind, file, posterior, model) for kind, file in files.items()}
+
+    def _draw(self, kind: str, file: Path, posterior: Posterior, model: Model) -> None:
         from xspecnf import plots
         from xspecnf.plots.corner import corner
         from xspecnf.plots.spectrum import spectrum
 
         obs = posterior.observation
-        if obs is None or not self.of_each:
-            return []
-        refined = posterior.diagnostics.ess is not None
-        raw = model.infer(obs, len(posterior.theta), posterior.seed) if refined else None
-        path = target(self.pattern, Path(posterior.file))
-        drawn = {
-            "corner": corner(posterior, raw),
-            "unfolded" if self.unfolded else "spectrum": spectrum(posterior, obs, self.unfolded),
-        }
-        files = [path.with_name(f"{path.stem}-{kind}{path.suffix}") for kind in drawn]
-        for file, figure in zip(files, drawn.values(), strict=True):
-            plots.save(figure, file)
-        return [str(file) for file in files]
+        assert obs is not None
+        if kind == "corner":
+            refined = posterior.diagnostics.ess is not None
+            raw = model.infer(obs, len(posterior.theta), posterior.seed) if refined else None
+            plots.save(corner(posterior, raw), file)
+        else:
+            plots.save(spectrum(posterior, obs, self.unfolded), file)
 
     def draw_history(self, rows: Sequence[Row], model: Model) -> None:
         """Draw the parameters of a batch against time."""

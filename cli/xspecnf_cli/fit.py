@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xspecnf_cli.errors import FAILED, Debug, one_line, report, reported
+from xspecnf_cli.errors import FAILED, Debug, one_line, report, reported, wrote
 from xspecnf_cli.fit_table import fit_table
 from xspecnf_cli.help import RESULTS
 from xspecnf_cli.inputs import spectra
@@ -29,6 +30,7 @@ from xspecnf_cli.options import (
 from xspecnf_cli.outputs import Outputs
 from xspecnf_cli.progress import progress
 from xspecnf_cli.results import Shown
+from xspecnf_cli.targets import inputs_of, prepare
 
 if TYPE_CHECKING:
     from xspecnf import Model
@@ -85,8 +87,9 @@ def fit(
       xspecnf fit obs.pha --profile 1 --profile 2.706
       xspecnf fit ni*.pha --systematic 0.015 --output "{stem}.xcm"
     """
-    observations = spectra(observations, row, quiet=quiet)
+    arguments, observations = observations, spectra(observations, row, quiet=quiet)
     outputs = Outputs.parse(output or [], observations, check_suffix)
+    prepare(outputs.all(observations), inputs_of(arguments, observations, (rmf, arf, background), model))
     deltas = tuple(profile or ())
     if not all(delta > 0 for delta in deltas):
         raise typer.BadParameter("DELTA must be positive", param_hint="--profile")
@@ -117,9 +120,6 @@ def _done(fitter: Fitter, path: Path, outputs: Outputs, shown: Shown, debug: boo
     """Fit one file, print and write what comes out; whatever is wrong with it is reported, so that others are done."""
     try:
         best, profiles = fitter.fit(path)
-        written = outputs.targets(path)
-        for target in written:
-            fitter.write(Path(target), best, profiles)
     except Exception as error:
         if debug:
             raise
@@ -127,11 +127,13 @@ def _done(fitter: Fitter, path: Path, outputs: Outputs, shown: Shown, debug: boo
         if shown == "json":
             typer.echo(json.dumps({"file": str(path), "error": one_line(error)}))
         return False
+    writing = {Path(file): partial(fitter.write, Path(file), best, profiles) for file in outputs.targets(path)}
+    written = [str(file) for file, write in writing.items() if wrote(write, str(path), file, debug)]
     if shown == "json":
         typer.echo(_json(best, profiles, written))
     elif shown == "table":
         fit_table(best, profiles, written).show()
-    return True
+    return len(written) == len(writing)
 
 
 @dataclass(frozen=True)

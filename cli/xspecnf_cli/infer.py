@@ -34,6 +34,7 @@ from xspecnf_cli.options import (
 from xspecnf_cli.outputs import Outputs, checked
 from xspecnf_cli.progress import progress
 from xspecnf_cli.results import Results, opened, remaining
+from xspecnf_cli.targets import TABLE, inputs_of, prepare
 
 
 def infer(
@@ -98,12 +99,15 @@ def infer(
     """
     from xspecnf.formats import catalogue, check_suffix, needs_observation
 
-    observations = spectra(observations, row, all_rows=table is not None, quiet=quiet)
+    arguments, observations = observations, spectra(observations, row, all_rows=table is not None, quiet=quiet)
     with reported(debug):
         outputs = Outputs.parse(output or [], observations, check_suffix)
         if table is not None:
             checked(catalogue.check_suffix, table, "--table")
         figures = Figures.parse(plot, observations, unfolded)
+        files = [*outputs.all(observations), *(figures.all(observations) if figures else ())]
+        files += [] if table is None else [(table, TABLE)]
+        prepare(files, inputs_of(arguments, observations, (rmf, arf, background), model))
     shown = "json" if json_lines else "nothing" if quiet else "table"
     settings = {
         "samples": samples,
@@ -121,6 +125,8 @@ def infer(
         from xspecnf import load_model
 
         loaded = load_model(model, provider.value)
+        if figures is not None:
+            figures.refuse_few(samples, len(loaded.bundle.parameters))
         if workers is None:
             loaded.warm_up()
         with opened(table, loaded, settings) as rows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import typer
@@ -38,6 +38,15 @@ def listed(path: Path, tell: Callable[[str], None]) -> list[Path]:
     if not names:
         raise typer.BadParameter(f"@{path}: no spectrum there; the list has no line with a name")
     return list(_placed(names, path, tell))
+
+
+def lists_in(arguments: Iterable[Path]) -> Iterator[Path]:
+    """The lists among a command's arguments, and those that they name."""
+    for argument in arguments:
+        if str(argument).startswith("@"):
+            path = Path(str(argument)[1:])
+            yield path
+            yield from lists_in(listed(path, lambda text: None))
 
 
 def _lines(content: bytes) -> list[str]:

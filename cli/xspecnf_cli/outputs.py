@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,10 @@ class Outputs:
             checked(check_suffix, Path(pattern), "--output")
             refuse_shared(pattern, observations, "--output")
         return cls(tuple(patterns))
+
+    def all(self, observations: Iterable[Path]) -> list[tuple[Path, str]]:
+        """The files of all observations, with the option that names them."""
+        return [(Path(file), "--output") for path in observations for file in self.targets(path)]
 
     def targets(self, observation: Path) -> list[str]:
         """The files of one observation."""

@@ -24,6 +24,7 @@ from xspecnf_cli.options import (
     Systematic,
     Where,
 )
+from xspecnf_cli.targets import inputs_of, prepare
 
 
 def report(
@@ -51,6 +52,7 @@ def report(
       xspecnf report obs.pha --output report.html
       xspecnf report obs.pha --systematic 0.015 --output report.html
     """
+    prepare([(output, "--output")], inputs_of([], [observation], (rmf, arf, background), model))
     with reported(debug):
         from dataclasses import replace
 
@@ -58,10 +60,13 @@ def report(
         from xspecnf.atomic import write_atomically
         from xspecnf.batch import Job
         from xspecnf.extras import require
+        from xspecnf.plots.corner import too_few
         from xspecnf.report import report as page
 
         require("corner", "plot", "a report")
         loaded = load_model(model, provider.value)
+        if fault := too_few(samples, len(loaded.bundle.parameters)):
+            raise typer.BadParameter(fault, param_hint="--samples")
         job = Job(samples, seed, refine, rmf, arf, background, systematic, marginal, response is not None)
         obs = job.read(observation, loaded)
         posterior = replace(loaded.infer(obs, samples, seed, refine), file=str(observation))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from xspecnf_cli.errors import one_line, report
+from xspecnf_cli.errors import one_line, report, wrote
 from xspecnf_cli.figures import Figures
 from xspecnf_cli.outputs import Outputs
 from xspecnf_cli.table import table
@@ -62,17 +64,19 @@ class Results:
             self._take_failure(path, result)
 
     def _take_posterior(self, path: Path, posterior: Posterior) -> None:
+        """What cannot be written or drawn costs itself alone: it is told, and the rest is done."""
         from xspecnf.formats.columns import row
         from xspecnf.formats.json import record
 
-        written = self.outputs.targets(path)
-        for target in written:
-            posterior.save(target)
+        work: dict[Path, Callable[[], None]] = {}
+        for target in map(Path, self.outputs.targets(path)):
+            work[target] = partial(posterior.save, target)
         if self.figures is not None:
-            written += self.figures.draw(posterior, self.model)
+            work |= self.figures.drawings(posterior, self.model)
             self.rows |= {posterior.file: row(posterior)} if not self.figures.of_each else {}
+        written = [str(target) for target, write in work.items() if self._done(write, posterior.file, target)]
         if self.catalogue is not None:
-            self.catalogue.append(row(posterior))
+            self._done(partial(self.catalogue.append, row(posterior)), posterior.file, self.catalogue.path)
         if self.shown == "json":
             typer.echo(json.dumps(record(posterior, written), allow_nan=False))
         elif self.shown == "table":
@@ -81,7 +85,14 @@ class Results:
     def finish(self) -> None:
         """Draw what shows the whole batch."""
         if self.figures is not None and not self.figures.of_each:
-            self.figures.draw_history(list(self.rows.values()), self.model)
+            draw = partial(self.figures.draw_history, list(self.rows.values()), self.model)
+            self._done(draw, "history", Path(self.figures.pattern))
+
+    def _done(self, write: Callable[[], None], of: str, target: Path) -> bool:
+        """Whether an output could be written."""
+        done = wrote(write, of, target, self.debug)
+        self.failed |= not done
+        return done
 
     def _take_failure(self, path: Path, failure: Failure) -> None:
         from xspecnf.formats.columns import failed

@@ -77,11 +77,14 @@ def simulate(
     if spectra > 1 and NUMBER not in output.name:
         raise typer.BadParameter(f"{spectra} spectra need {NUMBER} in the name of the file", param_hint="--output")
     with reported(debug), progress(spectra, "simulate") as advance:
-        from xspecnf.simulation import Setup, simulate_file
+        from xspecnf.simulation import Setup, refuse_existing, simulate_file
 
         setup = Setup((nh, gamma, f_sc, kt_disk, norm), exposure, rmf, arf, background, systematic)
-        for number in range(spectra):
-            path = output.with_name(output.name.replace(NUMBER, f"{number:0{len(str(spectra - 1))}}"))
+        numbers = (f"{number:0{len(str(spectra - 1))}}" for number in range(spectra))
+        paths = [output.with_name(output.name.replace(NUMBER, number)) for number in numbers]
+        for path in paths:  # before any is written
+            refuse_existing(setup, path)
+        for number, path in enumerate(paths):
             for written in simulate_file(setup, path, seed + number):
                 typer.echo(f"wrote {written}", err=True)
             advance()

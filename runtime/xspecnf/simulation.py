@@ -106,18 +106,25 @@ class Setup:
         return rng.poisson(expected)
 
 
+def refuse_existing(setup: Setup, path: Path) -> None:
+    """Raise InputError where a file of `simulate_file` is there: what it writes is data, which replace nothing."""
+    for target in filter(None, (path, _background_path(setup, path))):
+        if target.exists():
+            raise InputError(f"{target}: exists already; remove it or choose another --output")
+
+
 def simulate_file(setup: Setup, path: Path, seed: int) -> list[Path]:
     """Simulate and write `path`, with a copy of the background beside it as `<stem>_bg.pha`; returns what was written.
+
+    Its folder is made.
 
     Raises:
         InputError: a file exists already, a response cannot be read, or the background has other channels.
     """
-    background_path = path.with_name(f"{path.stem}_bg.pha") if setup.background_file else None
-    written = [target for target in (path, background_path) if target is not None]
-    for target in written:
-        if target.exists():
-            raise InputError(f"{target}: exists already; remove it or choose another --output")
+    refuse_existing(setup, path)
+    background_path = _background_path(setup, path)
     counts = setup.draw(np.random.default_rng(seed))
+    path.parent.mkdir(parents=True, exist_ok=True)
     if setup.background is not None and background_path is not None:
         pha.write_background(background_path, setup.background, pha.Header(*setup.mission))
     header = pha.Header(
@@ -129,7 +136,12 @@ def simulate_file(setup: Setup, path: Path, seed: int) -> list[Path]:
     )
     by_label = counts[::-1] if setup.rmf.numbering.descending else counts
     pha.write_spectrum(path, by_label, setup.exposure, setup.rmf.first_channel, header, setup.systematic)
-    return written
+    return [path] if background_path is None else [path, background_path]
+
+
+def _background_path(setup: Setup, path: Path) -> Path | None:
+    """Where the background's copy goes; None without one."""
+    return path.with_name(f"{path.stem}_bg.pha") if setup.background_file else None
 
 
 def channel_rate(theta: Float64, rmf: Rmf, arf: Arf | None) -> Float64:

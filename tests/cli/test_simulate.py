@@ -134,6 +134,16 @@ def test_simulate_never_overwrites(run: Run, response: tuple, tmp_path: Path) ->
     assert done.exit_code == 1
     assert "exists already" in done.stderr
     assert path.read_text() == "precious"
+    many = ("--output", tmp_path / "sim{n}.pha", "--spectra", 3, *response, "--exposure", 10, *THETA)
+    (tmp_path / "sim2.pha").touch()
+    assert "sim2.pha: exists already" in run("simulate", *many).stderr
+    assert not (tmp_path / "sim0.pha").exists()
+
+
+def test_a_folder_for_simulations_is_made(run: Run, response: tuple, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "sim.pha"
+    assert run("simulate", "--output", path, *response, "--exposure", 10, *THETA).exit_code == 0
+    assert path.exists()
 
 
 def test_parameters_outside_the_prior_are_refused(run: Run, response: tuple, tmp_path: Path) -> None:

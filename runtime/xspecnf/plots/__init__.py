@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".png", ".pdf", ".svg")
 DPI = 200
+MADE_BY = {"png": "Software", "pdf": "Creator", "svg": "Creator"}
+"""Where a figure says what made it."""
 
 
 def check_suffix(path: Path) -> None:
@@ -32,5 +34,5 @@ def save(figure: Figure, path: Path) -> None:
 def rendered(figure: Figure, kind: str) -> bytes:
     """A figure as a file's content: "png", "pdf" or "svg"."""
     content = io.BytesIO()
-    figure.savefig(content, format=kind, dpi=DPI)
+    figure.savefig(content, format=kind, dpi=DPI, metadata={MADE_BY[kind]: "xspecnf"})
     return content.getvalue()

@@ -30,8 +30,8 @@ def corner(posterior: Posterior, raw: Posterior | None = None) -> Figure:
         ValueError: not more samples than parameters.
         MissingExtraError: matplotlib or corner is not installed.
     """
-    if len(posterior.theta) <= len(posterior.parameters):
-        raise ValueError(f"{len(posterior.theta)} samples are too few for a corner plot; ask for some hundreds")
+    if fault := too_few(*posterior.theta.shape):
+        raise ValueError(fault)
     library = require("corner", "plot", "a corner plot")
     figure = require("matplotlib.figure", "plot", "a corner plot").Figure(figsize=(INCHES, INCHES))
     scales = [scale(p, x) for p, x in zip(posterior.parameters, _samples(posterior).T, strict=True)]
@@ -49,6 +49,12 @@ def corner(posterior: Posterior, raw: Posterior | None = None) -> Figure:
         )
     _finish(figure, posterior, raw, scales)
     return figure
+
+
+def too_few(samples: int, parameters: int) -> str:
+    """Why so many samples cannot be drawn; '' where they can. The library's histograms need more than parameters."""
+    enough = samples > parameters
+    return "" if enough else f"{samples} samples are too few for a corner plot; ask for some hundreds"
 
 
 def _look(depth: int) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def save_plots(figures: Figures, folder: Path) -> list[Path]:
             plot(figure, figures)
             if figure.axes:
                 written.append(folder / f"{name}.png")
-                figure.savefig(written[-1])
+                figure.savefig(written[-1], metadata={"Software": "xspecnf"})
     return written
 
 
