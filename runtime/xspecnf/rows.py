@@ -1,5 +1,6 @@
 """Names of spectra: the rows of a type II file, `file.pha{3}` as in XSPEC, and extensions, `file.pha[NAME]`."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,11 @@ from xspecnf.fitstable import Row, Table
 from xspecnf.grid import IntArray
 
 ROWS = re.compile(r"(.+)\{([\d\s,-]+)\}", re.DOTALL)
+_WHOLE = re.compile(r"[0-9]{1,9}")
+_NUMBER = r"(?P<number>[0-9]{1,9})"
+_NAME = r"(?P<name>[\w .+-]*[^\W\d][\w .+-]*?) *(?:, *(?P<version>[0-9]{1,9}))?"  # some letter: else it is a number
+_BRACKETS = re.compile(rf"(.+)\[ *(?:{_NUMBER}|{_NAME}) *\]", re.DOTALL)
+_PLUS = re.compile(rf"(.*[^/\\]\.[^/\\+]+)\+{_NUMBER}", re.DOTALL)  # without a suffix: a source, GX_339+4
 
 MOST_ROWS = 100_000
 """Spectra of one file."""
@@ -33,7 +39,7 @@ def split_rows(path: str | Path) -> tuple[Path, tuple[int, ...]]:
     Raises InputError for what names no rows.
     """
     found = ROWS.fullmatch(str(path))
-    if found is None or Path(path).exists():
+    if found is None or os.path.exists(path):
         return Path(path), ()
     return Path(found[1]), parse_rows(found[2])
 
@@ -44,7 +50,7 @@ def parse_rows(text: str) -> tuple[int, ...]:
     for part in text.split(","):
         first, dash, last = (word.strip() for word in part.partition("-"))
         ends = (first, last) if dash else (first, first)
-        if not all(end.isdigit() for end in ends) or not 0 <= int(ends[1]) - int(ends[0]) < MOST_ROWS:
+        if not all(map(_WHOLE.fullmatch, ends)) or not 0 <= int(ends[1]) - int(ends[0]) < MOST_ROWS:
             raise InputError(f"{{{text}}} names no rows; write them as {{3}}, {{1-3}} or {{1-3,5}}")
         rows |= dict.fromkeys(range(int(ends[0]), int(ends[1]) + 1))
     return tuple(rows)
@@ -65,14 +71,16 @@ class Extension:
 
 
 def split_extension(path: str | Path) -> tuple[Path, Extension | None]:
-    """A path and the extension that it ends with, None where it has none or where a file of just that name exists."""
-    found = re.fullmatch(r"(.+?)(?:\[([^\[\]]+)\]|\+(\d+))", str(path), re.DOTALL)
-    if found is None or Path(path).exists():
+    """A path without row and its extension, None where it has none or where a file of just that name exists.
+
+    Brackets that hold something else, as a filter of CFITSIO's, remain part of the name.
+    """
+    found = _BRACKETS.fullmatch(str(path)) or _PLUS.fullmatch(str(path))
+    if found is None or os.path.exists(path):
         return Path(path), None
-    name, _, version = (found[2] or found[3]).partition(",")
-    if name.strip().isdigit():
-        return Path(found[1]), Extension(number=int(name))
-    return Path(found[1]), Extension(name.strip(), int(version) if version.strip().isdigit() else None)
+    parts = found.groupdict()
+    version, number = (int(parts[key]) if parts.get(key) else None for key in ("version", "number"))
+    return Path(found[1]), Extension((parts.get("name") or "").strip(), version, number)
 
 
 def plain(name: str | Path) -> Path:

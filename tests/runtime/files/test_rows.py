@@ -10,7 +10,7 @@ from xspecnf import read_observation
 from xspecnf.errors import InputError
 from xspecnf.grid import NICER
 from xspecnf.ogip import read_spectrum
-from xspecnf.rows import split_row, with_row
+from xspecnf.rows import Extension, parse_rows, split_extension, split_row, split_rows, with_row
 
 CHANNELS = 1501
 
@@ -85,6 +85,61 @@ def test_paths_with_rows(tmp_path):
     literal = tmp_path / "odd{3}"
     literal.touch()
     assert split_row(literal) == (literal, None)
+
+
+def test_rows_by_ranges():
+    assert split_rows("b.pha{1-3, 5,2}") == (Path("b.pha"), (1, 2, 3, 5))
+    for wrong in ("²", "9" * 5000, "3-1", "1-999999999", "", "1-", "*"):
+        with pytest.raises(InputError, match="names no rows"):
+            parse_rows(wrong)
+    with pytest.raises(InputError, match=r"b\.pha: 2 rows were named, one is expected"):
+        split_row("b.pha{1-2}")
+
+
+def test_a_name_longer_than_any_file_s():
+    long = "b" * 5000
+    assert split_row(f"{long}{{3}}") == (Path(long), 3)
+    assert split_extension(f"{long}[1]") == (Path(long), Extension(number=1))
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "extension"),
+    [
+        ("a/b.pha[SPECTRUM]", "a/b.pha", Extension("SPECTRUM")),
+        ("a/b.pha[spectrum, 2]", "a/b.pha", Extension("spectrum", 2)),
+        ("b.rmf[SPECRESP MATRIX,2]", "b.rmf", Extension("SPECRESP MATRIX", 2)),
+        ("b.pha[HEG_-1]", "b.pha", Extension("HEG_-1")),
+        ("b.pha[3C273]", "b.pha", Extension("3C273")),
+        ("b.pha[1]", "b.pha", Extension(number=1)),
+        ("b.pha.gz[0]", "b.pha.gz", Extension(number=0)),
+        ("GX_339+4/b.pha+1", "GX_339+4/b.pha", Extension(number=1)),
+        ("GX_339+4", "GX_339+4", None),
+        ("a.d/GX_339+4", "a.d/GX_339+4", None),
+        ("obs_[12].pha", "obs_[12].pha", None),
+        ("b.pha[SPECTRUM][CHANNEL > 3]", "b.pha[SPECTRUM][CHANNEL > 3]", None),  # CFITSIO's filters are not ours
+        ("b.pha[2,3]", "b.pha[2,3]", None),
+        ("b.pha[]", "b.pha[]", None),
+        ("b.pha", "b.pha", None),
+    ],
+)
+def test_paths_with_extensions(name: str, path: str, extension: Extension | None) -> None:
+    assert split_extension(name) == (Path(path), extension)
+
+
+def test_an_extension_as_text():
+    for text in ("[SPECTRUM]", "[SPECTRUM,2]", "[0]"):
+        assert str(split_extension(f"b.pha{text}")[1]) == text
+    assert str(split_extension("b.pha+1")[1]) == "[1]"
+
+
+def test_a_row_stands_behind_the_extension():
+    assert split_row("b.pha[SPECTRUM,2]{3}") == (Path("b.pha[SPECTRUM,2]"), 3)
+
+
+@pytest.mark.parametrize("name", ["odd[1]", "odd.pha[SPECTRUM]", "odd.pha+1"])
+def test_a_file_that_is_really_called_so_wins(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    assert split_extension(tmp_path / name) == (tmp_path / name, None)
 
 
 def test_a_grating_s_orders(shared):
