@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -84,12 +85,21 @@ def _checks(folders: list[Path]) -> Iterator[Check]:
     from xspecnf.selftest import check_physics
 
     yield from _trials()
+    yield "onnxruntime's reports", _reports
     yield "providers", _providers
     yield "physics", lambda: f"agrees with stored numbers to {check_physics():.0e}"
     for name, folder in shipped_bundles().items():
         yield name, partial(_bundle, folder)
     for folder in folders:
         yield str(folder), partial(_bundle, folder)
+
+
+def _reports() -> str:
+    """Whether onnxruntime may report to its makers from here."""
+    from xspecnf import TELEMETRY_OFF
+
+    asked = os.environ[TELEMETRY_OFF]
+    return "off" if asked == "1" else f"as {TELEMETRY_OFF}={asked} says"
 
 
 def _providers() -> str:

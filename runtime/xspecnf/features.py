@@ -66,6 +66,7 @@ def batch_features(
     net = counts - background
     model_error = systematic * np.maximum(net, 0)
     variance = counts + 1 + background_error**2 + model_error**2
+    sensitivity = np.where(sensitivity > 0, sensitivity, 1.0)  # a bin without area is bad: it is filled
     rate, error = filled(net / sensitivity, good), filled(np.sqrt(variance) / sensitivity, good)
     total_error = np.sqrt(((error * width) ** 2).sum(axis=1, keepdims=True))
     total = np.maximum((rate * width).sum(axis=1, keepdims=True), 0.5 * total_error)

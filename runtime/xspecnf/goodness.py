@@ -40,6 +40,9 @@ SLICES, LEAST_SLICES, IN_SLICE = 20, 5, 50
 """In which a parameter's density is taken: so many, more where the posterior is narrower than two of them; and to see
 whether it is even so many fewer that each has IN_SLICE samples, or the fullest would be that by chance."""
 
+MOST_SLICES = 10_000
+"""Slices that are held in memory at once."""
+
 QUARTILES = np.array([0.25, 0.75])
 
 
@@ -149,9 +152,18 @@ def _edge_mass(u: Float64, weights: Float64) -> float:
 
 def _end_densities(u: Float64, weights: Float64, width: float) -> tuple[float, float]:
     """In slices of that width at either end of the range, over that in the fullest one."""
-    fullest = np.histogram(u, max(round(np.ptp(u) / width), 1), weights=weights)[0].max()
+    fullest = _fullest(u, weights, max(round(np.ptp(u) / width), 1))
     low, high = weights @ (u < width) / fullest, weights @ (u > 1 - width) / fullest
     return min(float(low), 1.0), min(float(high), 1.0)
+
+
+def _fullest(u: Float64, weights: Float64, slices: int) -> float:
+    """The largest weight in any of so many equal slices of the samples' range."""
+    if slices <= MOST_SLICES:
+        return float(np.histogram(u, slices, weights=weights)[0].max())
+    place = (u - u.min()) / np.ptp(u) * slices  # where one sample has all the weight the slices are countless
+    _, index = np.unique(place.astype(np.int64), return_inverse=True)
+    return float(np.bincount(index, weights).max())
 
 
 def diagnose(

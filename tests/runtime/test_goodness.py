@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,18 @@ def test_a_narrow_posterior_near_an_end_does_not_reach_it(sigmas: float, reaches
     limits, weights = Thresholds(), np.full(len(u), 1 / len(u))
     for ends in (_edges(u, weights), _edges(1 - u, weights)):
         assert (ends.mass > limits.edge_mass or ends.density > limits.edge_density) == reaches
+
+
+def test_one_sample_with_all_the_weight_takes_no_memory() -> None:
+    """The slices would be a thousand millions, which took a minute and twenty gigabytes."""
+    u, weights = np.linspace(0, 1, 1000), np.full(1000, 1e-12)
+    u[500], weights[500] = 0.25, 1 - 999e-12
+    tracemalloc.start()
+    found = _edges(u, weights)
+    largest = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert largest < 1e6
+    assert max(found.mass, found.density, found.evenness) < 1e-8
 
 
 def test_weights_count() -> None:
