@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -43,50 +44,79 @@ def expanded(arguments: list[Path], tell: Tell = told) -> list[Path]:
     Raises:
         typer.BadParameter: a folder, pattern or list without a spectrum; a list that cannot be read.
     """
-    return [path for argument in arguments for path in _expanded(argument, tell)]
-
-
-def _expanded(argument: Path, tell: Tell) -> list[Path]:
-    from xspecnf.errors import InputError
-    from xspecnf.rows import plain, split_rows, with_row
-
-    text = str(argument)
-    if text.startswith("@"):
-        return [path for name in listed(Path(text[1:]), tell) for path in _expanded(name, tell)]
-    try:
-        name, rows = split_rows(argument)
-        if name.is_dir():
-            found = _in_folder(name, tell)
-        elif glob.has_magic(str(name)) and not plain(name).exists():
-            found = _matching(name, tell)
-        else:
-            found = [name]
-    except InputError as error:
-        raise typer.BadParameter(f"{text}: {error}") from None
-    return [with_row(path, row) for path in found for row in rows or (None,)]
-
-
-def _in_folder(folder: Path, tell: Tell) -> list[Path]:
-    from xspecnf.sources import SUFFIXES, spectra_in
-
-    found, left_out = spectra_in(folder)
-    if not found:
-        raise typer.BadParameter(f"{folder}: no spectrum there; a folder's must be called *{' or *'.join(SUFFIXES)}")
+    left_out: list[Path] = []
+    found = [path for argument in arguments for path in _expanded(argument, tell, left_out)]
     _tell_left_out(left_out, tell)
     return found
 
 
-def _matching(pattern: Path, tell: Tell) -> list[Path]:
-    """What a pattern matches; backgrounds alone are what was meant."""
-    from xspecnf.sources import without_backgrounds
+def _expanded(argument: Path, tell: Tell, left_out: list[Path], within: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """The spectra of an argument, in lists `within` which it stands; `left_out` takes the backgrounds."""
+    if not str(argument).startswith("@"):
+        yield from _named(argument, left_out)
+        return
+    path = Path(str(argument)[1:])
+    if path in within:
+        raise typer.BadParameter("the list names itself; take the line out")
+    for entry in listed(path, tell):
+        try:
+            yield from _expanded(entry.name, tell, left_out, (*within, path))
+        except typer.BadParameter as error:
+            raise typer.BadParameter(f"{entry.place}: {error.message}") from None
 
-    matches = [Path(path) for path in sorted(glob.glob(str(pattern), recursive=True))]
-    if not matches:
-        raise typer.BadParameter(f"{pattern}: no spectrum there; no file matches this pattern")
-    found, left_out = without_backgrounds(matches)
-    if found:
-        _tell_left_out(left_out, tell)
-    return found or matches
+
+def _named(argument: Path, left_out: list[Path]) -> list[Path]:
+    """The spectra that a name stands for, with its rows."""
+    from xspecnf.errors import InputError
+    from xspecnf.rows import split_rows, with_row
+
+    try:
+        name, rows = split_rows(argument)
+    except InputError as error:
+        raise typer.BadParameter(f"{argument}: {error}") from None
+    if os.path.isdir(name):
+        found = _sources(name, [name], left_out)
+    elif glob.has_magic(str(name)):
+        found = _matching(name, left_out)
+    else:
+        found = [name]
+    return [with_row(path, row) for path in found for row in rows or (None,)]
+
+
+def _matching(pattern: Path, left_out: list[Path]) -> list[Path]:
+    """What a pattern matches, `night*/obs.pha[SPECTRUM]` with that extension; folders stand for what is in them."""
+    from xspecnf.rows import split_extension
+
+    path, extension = split_extension(pattern)
+    if os.path.exists(path):  # brackets of its own, or an extension
+        return [pattern]
+    matches = _matches(pattern)
+    if not extension or matches:
+        return _sources(pattern, matches, left_out)
+    if not glob.has_magic(str(path)):
+        return [pattern]
+    behind = str(pattern)[len(str(path)) :]
+    return [Path(f"{match}{behind}") for match in _sources(pattern, _matches(path), left_out)]
+
+
+def _matches(pattern: Path) -> list[Path]:
+    return [Path(path) for path in sorted(glob.glob(str(pattern), recursive=True))]
+
+
+def _sources(name: Path, matches: list[Path], left_out: list[Path]) -> list[Path]:
+    """The spectra among a folder's or a pattern's matches; of a pattern, backgrounds alone are what was meant."""
+    from xspecnf.sources import SUFFIXES, files_in, without_backgrounds
+
+    files = dict.fromkeys(file for path in matches for file in (files_in(path) if path.is_dir() else [path]))
+    found, others = without_backgrounds(list(files))
+    if not found and not os.path.isdir(name):
+        found, others = others, []
+    if not found:
+        alone = f" but {len(others)} called or marked as backgrounds; name them to have them done" if others else ""
+        called = alone or f"; a folder's must be called *{' or *'.join(SUFFIXES)}"
+        raise typer.BadParameter(f"{name}: no spectrum there{called}")
+    left_out += others
+    return found
 
 
 def _tell_left_out(backgrounds: list[Path], tell: Tell) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path, PureWindowsPath
 from typing import Any, Literal, Self
 
@@ -79,6 +80,19 @@ def search(spectrum: Spectrum, kind: Kind, option: str | Path | None = None) -> 
         if there := list(_existing(places, spectrum.path, tried)):
             return Search(kind, named, there[0][0], why, tuple(tried), tuple(_notes(kind, named, there)))
     return Search(kind, named, None, tried=tuple(tried))
+
+
+def beside(spectrum: Path, kind: Kind, named: str) -> Path | None:
+    """The file of a companion that a header calls `named`, '' for one that it does not name; None where none is there.
+
+    Without extension and row; what `search` finds.
+    """
+    named = "" if named.lower() == "none" else named
+    places = chain(_named_places(spectrum, named), _siblings(spectrum, kind))
+    try:
+        return next((plain(found) for found, _ in _existing(places, spectrum, [])), None)
+    except (InputError, OSError):  # a name that is none
+        return None
 
 
 @dataclass(frozen=True)

@@ -180,6 +180,14 @@ def rows_in(path: str | Path) -> tuple[int, ...]:
     return tuple(numbers.tolist()) if len(numbers) > 1 else ()
 
 
+def backfiles_in(path: str | Path) -> tuple[str, ...]:
+    """The backgrounds that the rows of a type II file name, each once. Raises InputError as `read_spectrum`."""
+    path, extension = split_extension(path)
+    with open_tables(path) as tables:
+        table, _ = find_first(tables, path, SPECTRUM, extension)
+        return tuple(dict.fromkeys(str(name).strip() for name in table.column("BACKFILE")))
+
+
 def read_arf(path: str | Path) -> Arf:
     """Read the SPECRESP table of an ARF, or the one named behind it, as `a.arf[2]`.
 

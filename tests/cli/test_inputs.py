@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from astropy.table import Table
 from typer.testing import Result
 
 from xspecnf_cli.inputs import expanded, spectra
+from xspecnf_cli.lists import lists_in
 from xspecnf_cli.outputs import target
 
 Run = Callable[..., Result]
@@ -36,7 +38,9 @@ def test_a_folder_stands_for_its_spectra(folder: Path) -> None:
 
 
 def test_a_pattern_that_the_shell_left_alone(folder: Path) -> None:
-    assert expanded([folder / "**" / "*.pha"]) == [folder / "b.pha", folder / "b_bg.pha", folder / "deep/c_bkg.pha"]
+    assert expanded([folder / "**" / "*.pha"]) == [folder / "b.pha"]
+    assert expanded([folder / "de*"]) == [folder / "deep/a.jsgrp", folder / "deep/c.PHA.gz"]  # as the shell's would
+    assert expanded([folder / "*_bg.pha"]) == [folder / "b_bg.pha"]  # which was meant
 
 
 def test_a_list_may_hold_anything(folder: Path) -> None:
@@ -56,7 +60,9 @@ def test_a_file_whose_name_looks_like_a_pattern(tmp_path: Path) -> None:
     assert expanded([odd, odd]) == [odd, odd]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "cp1252"]
+)
 def test_a_list_in_any_encoding(tmp_path: Path, encoding: str) -> None:
     spectrum = tmp_path / "Müller's night.pha"
     spectrum.touch()
@@ -74,6 +80,63 @@ def test_names_in_a_list_lie_in_the_current_folder_else_beside_it(folder: Path, 
     assert "2 of its names are not in the current folder" in capsys.readouterr().err
     monkeypatch.chdir(folder)
     assert expanded([Path(f"@{lists}")])[0] == Path("b.pha")
+
+
+def test_what_a_list_s_names_lead_to(folder: Path, monkeypatch: Any, capsys: Any) -> None:
+    """Patterns, rows, lists and names from Windows too; one that is in both places is told, one in neither as well."""
+    near = folder / "near"
+    near.mkdir()
+    (near / "b.pha").touch()
+    (near / "more.txt").write_text("deep\\a.jsgrp\nb.pha{2}\n\ufeff../deep/c.*.gz\n", encoding="utf-8")
+    (near / "list.txt").write_text("@more.txt\nnowhere.pha\n'no where.pha'\n")
+    monkeypatch.chdir(folder)
+    assert [str(path) for path in expanded([Path("@near/list.txt")])] == [
+        "deep/a.jsgrp",
+        "b.pha{2}",
+        "near/../deep/c.PHA.gz",
+        "nowhere.pha",
+        "no where.pha",
+    ]
+    assert capsys.readouterr().err.splitlines() == [
+        "@near/list.txt: 1 of its names are not in the current folder; those beside the list were taken",
+        "@near/list.txt: no file for 2 of its names: 'nowhere.pha' in line 2, 'no where.pha' in line 3",
+        "@near/more.txt: 1 of its names are not in the current folder; those beside the list were taken",
+        "@near/more.txt: 1 of its names are in the current folder and beside the list, and differ; "
+        "the former were taken",
+    ]
+    assert list(lists_in([Path("@near/list.txt"), Path("b.pha")])) == [Path("near/list.txt"), Path("near/more.txt")]
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"b.pha\n\nx*.pha\n", r"@.*list\.txt, line 3: .*x\*\.pha: no spectrum there"),
+        (b"# one\r\nb.pha{3-1}\r\n", r"@.*list\.txt, line 2: .* names no rows"),
+        (b"@list.txt\n", "the list names itself"),
+        (b"SIMPLE  =\0\0\0 \0", "it is no text"),
+        ("\u4e00.pha\n".encode("utf-16-le"), "unknown encoding; save it as UTF-8"),  # zeros in both halves
+    ],
+)
+def test_faults_of_a_list_name_it_and_the_line(folder: Path, content: bytes, found: str, monkeypatch: Any) -> None:
+    (folder / "list.txt").write_bytes(content)
+    monkeypatch.chdir(folder)
+    with pytest.raises(typer.BadParameter, match=found):
+        expanded([Path("@list.txt")])
+
+
+def test_names_that_are_no_utf_8(tmp_path: Path, monkeypatch: Any) -> None:
+    """As the file system has them, or as Windows wrote them and a UTF-8 file system has them, here or beside."""
+    lists = tmp_path / "list.txt"
+    lists.write_bytes(b"caf\xe9.pha\n'caf\xe9.pha'\nd\x80.pha\n")
+    (tmp_path / "d€.pha").touch()
+    try:
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.pha")).touch()
+    except OSError:
+        pytest.skip("the file system takes names in UTF-8 alone")
+    names = [os.fsdecode(b"caf\xe9.pha")] * 2 + ["d€.pha"]
+    assert expanded([Path(f"@{lists}")]) == [tmp_path / name for name in names]
+    monkeypatch.chdir(tmp_path)
+    assert expanded([Path("@list.txt")]) == [Path(name) for name in names]
 
 
 @pytest.fixture
@@ -108,7 +171,7 @@ def test_rows_of_a_file(folder: Path) -> None:
     series = folder / "b.pha"
     rows = [Path(f"{series}{{{k}}}") for k in (1, 2, 3, 5)]
     assert expanded([Path(f"{series}{{1-3, 5}}")]) == rows
-    assert expanded([Path(f"{folder}/*.pha{{2}}")]) == [Path(f"{folder}/{name}.pha{{2}}") for name in ("b", "b_bg")]
+    assert expanded([Path(f"{folder}/*.pha{{2-3}}")]) == rows[1:3]
     assert spectra([series], row="1-3,5") == rows
     (folder / "odd{1-2}").touch()
     assert expanded([folder / "odd{1-2}"]) == [folder / "odd{1-2}"]
@@ -123,6 +186,11 @@ def test_extensions_are_no_pattern(folder: Path) -> None:
     for behind in ("[SPECTRUM]", "[1]", "[SPECTRUM,2]", "+1", "[SPECTRUM]{3}"):
         assert expanded([Path(f"{folder}/b.pha{behind}")]) == [Path(f"{folder}/b.pha{behind}")]
     assert expanded([folder / "[ab].pha"]) == [folder / "b.pha"]
+    assert expanded([folder / "[ab].pha[1]{2}"]) == [folder / "b.pha[1]{2}"]
+    assert expanded([folder / "*.pha+1"]) == [folder / "b.pha+1"]
+    assert expanded([folder / "absent.pha[1]"]) == [folder / "absent.pha[1]"]  # the reading says that there is none
+    (folder / "b.pha1").touch()
+    assert expanded([folder / "[ab].pha[1]"]) == [folder / "b.pha1"]
     assert target("{stem}.npz", Path("x/b.pha.gz[SPECTRUM,2]{3}")) == Path("b_SPECTRUM_2_3.npz")
 
 
