@@ -109,12 +109,13 @@ def _sources(name: Path, matches: list[Path], left_out: list[Path]) -> list[Path
 
     files = dict.fromkeys(file for path in matches for file in (files_in(path) if path.is_dir() else [path]))
     found, others = without_backgrounds(list(files))
-    if not found and not os.path.isdir(name):
+    in_folder = os.path.isdir(name)
+    if not found and not in_folder:
         found, others = others, []
     if not found:
-        alone = f" but {len(others)} called or marked as backgrounds; name them to have them done" if others else ""
-        called = alone or f"; a folder's must be called *{' or *'.join(SUFFIXES)}"
-        raise typer.BadParameter(f"{name}: no spectrum there{called}")
+        called = f"a folder's must be called *{' or *'.join(SUFFIXES)}" if in_folder else "no file matches this pattern"
+        marked = f"{len(others)} are called or marked as backgrounds; name them to have them done"
+        raise typer.BadParameter(f"{name}: no spectrum there; {marked if others else called}")
     left_out += others
     return found
 

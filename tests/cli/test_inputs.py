@@ -162,6 +162,13 @@ def test_backgrounds_of_a_folder_or_a_pattern_are_left_out(observed: Path, argum
     assert expanded([observed / "*_bg3c50.pha"]) == [observed / "a_bg3c50.pha"]  # which were meant
 
 
+def test_a_folder_of_backgrounds_alone(observed: Path) -> None:
+    (observed / "a_sr3c50.pha").unlink()
+    (observed / "a_model.pha").unlink()
+    with pytest.raises(typer.BadParameter, match="no spectrum there; 2 are called or marked as backgrounds; name them"):
+        expanded([observed])
+
+
 def test_a_background_that_is_named_is_done_and_says_what_it_is(infer: Run, observed: Path) -> None:
     done = infer(observed / "a_bg3c50.pha", "--samples", 5, "--response", "bundle")
     assert "note: a_bg3c50.pha says that it is a background (HDUCLAS2 = BKG)" in done.stdout
