@@ -8,19 +8,23 @@ which the weights decide. The network's evidence, independent of theirs, is the 
 Draws go on until those that are asked for are worth as many, or the pool is full; these are chosen so that their
 weights are nearly equal (:func:`xspecnf.importance.thin`). Where the proposal stays a poor one, MCMC starts from its
 draws (:mod:`xspecnf.mcmc`), and its samples are taken if it has converged.
+
+Many samples are made in blocks, each from a pool of its own, and weighed together by what each block finds the evidence
+to be: memory holds one pool.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xspecnf import sampling
-from xspecnf.importance import Reweighted, tempered, thin
+from xspecnf.importance import Block, Reweighted, pooled, tempered, thin
 from xspecnf.mcmc import ENSEMBLES, WALKERS, Chain, sample
 from xspecnf.proposal import Adaptation, Proposal, Weighed, adapt, is_weak, weigh
 from xspecnf.sampling import Draws
@@ -38,6 +42,9 @@ GOOD_NETWORK = 0.5
 
 WORTH = 0.9
 """Effective samples over those asked for at which drawing ends."""
+
+BLOCK = 10_000
+"""Samples that are made at once; a pool of their draws and what these expect takes some twenty megabytes."""
 
 POOL = 2.0
 """Draws over samples asked for at which it ends anyway, and as many of the network's where these are the answer."""
@@ -60,7 +67,8 @@ class Refined:
     """Weighted samples of the exact posterior.
 
     Attributes:
-        samples: as many as were asked for; their evidence is always importance sampling's.
+        samples: the first BLOCK of those that were asked for; their evidence is always importance sampling's.
+        further: the other blocks.
         pilot: the network's draws that started it.
         method: where the samples come from: the network, the adapted proposal, or MCMC.
         rounds: of adaptation that led to the samples; 0 where they are the network's.
@@ -76,6 +84,19 @@ class Refined:
     evaluations: int
     evidence_khat: float | None
     rhat: float | None = None
+    further: tuple[Block, ...] = ()
+
+    @cached_property
+    def all(self) -> Block:
+        """All the samples, weighed together."""
+        first = _block(self.samples)
+        if not self.further:
+            return first
+        whole = pooled([first, *self.further])
+        if self.method == "mcmc":  # the evidence is that of one pool, however many samples the chain gives
+            error = first.result.log_evidence_error
+            return replace(whole, result=replace(whole.result, log_evidence_error=error))
+        return whole
 
     @property
     def evidence_excess(self) -> float:
@@ -86,7 +107,7 @@ class Refined:
 def refine_draws(
     target: Target, first: Draws, more: Callable[[int], Draws], samples: int, rng: np.random.Generator
 ) -> Refined:
-    """Weighted samples of a target, from the network's draws.
+    """Weighted samples of a target, from the network's draws: a block, and as many more as are wanted.
 
     Args:
         target: the posterior.
@@ -98,26 +119,65 @@ def refine_draws(
     Raises:
         ValueError: none of the first draws has a finite likelihood.
     """
+    block = min(samples, BLOCK)
     pilot = _weighed(target.at_unit(first.u, np.float32), first)
     weak = is_weak(target.obs)  # the network was not trained on what may be no source at all
+    draw_pool = partial(_network_pool, target, more, rng=rng)
     if pilot.result.efficiency >= GOOD_NETWORK and not weak:
-        pool = _completed(target, pilot, first, more, samples)
-        return Refined(_thinned(pool, samples, rng), pilot, "network", 0, target.evaluations, pool.result.khat)
-    adaptation, pool = _adapted(target, pilot, samples, rng)
+        pool = _completed(target, pilot, first, more, block)
+        refined = Refined(_thinned(pool, block, rng), pilot, "network", 0, target.evaluations, pool.result.khat)
+        return _lengthened(target, refined, draw_pool, samples)
+    adaptation, pool = _adapted(target, pilot, block, rng)
     method: Method = "adaptive"
     if pool is None or (not weak and network_is_better(pilot.result, pool.result)):
-        pool, method = _completed(target, pilot, first, more, samples), "network"
+        pool, method = _completed(target, pilot, first, more, block), "network"
+    else:
+        draw_pool = partial(_adapted_pool, target, adaptation.proposal, rng=rng)
     rounds = 0 if method == "network" else adaptation.rounds
     khat = pool.result.khat
     if pool.result.efficiency >= POOR and (khat or 0) < POOR_KHAT:
-        return Refined(_thinned(pool, samples, rng), pilot, method, rounds, target.evaluations, khat)
+        refined = Refined(_thinned(pool, block, rng), pilot, method, rounds, target.evaluations, khat)
+        return _lengthened(target, refined, draw_pool, samples)
     chain = _walked(target, pool, adaptation.proposal, samples, rng)
     if chain.converged:
-        points = target.at(chain.draws(samples, rng), np.float32)
-        best, method = _equal(points, pool, chain.worth(samples)), "mcmc"
+        points = target.at(chain.draws(block, rng), np.float32)
+        best, method = _equal(points, pool, chain.worth(samples) * block / samples), "mcmc"
+        draw_pool = partial(_chain_block, target, chain, pool, chain.worth(samples) / samples, rng=rng)
     else:
-        best = _thinned(pool, samples, rng)
-    return Refined(best, pilot, method, rounds, target.evaluations, khat, chain.rhat)
+        best = _thinned(pool, block, rng)
+    refined = Refined(best, pilot, method, rounds, target.evaluations, khat, chain.rhat)
+    return _lengthened(target, refined, draw_pool, samples)
+
+
+def _lengthened(target: Target, refined: Refined, draw: Callable[[int], Block], samples: int) -> Refined:
+    """With as many further blocks as complete the samples."""
+    missing = samples - len(refined.samples.points)
+    sizes = [min(BLOCK, missing - done) for done in range(0, missing, BLOCK)]
+    further = tuple(draw(size) for size in sizes)
+    return replace(refined, further=further, evaluations=target.evaluations) if further else refined
+
+
+def _network_pool(target: Target, more: Callable[[int], Draws], size: int, rng: np.random.Generator) -> Block:
+    draws = more(round(POOL * size))
+    return _block(_thinned(_weighed(target.at_unit(draws.u, np.float32), draws), size, rng))
+
+
+def _adapted_pool(target: Target, proposal: Proposal, size: int, rng: np.random.Generator) -> Block:
+    pool = _drawn(target, proposal, size, rng)
+    if pool is None:
+        raise ValueError(f"{target.obs.name}: none of a block's draws is inside the prior; ask for fewer samples")
+    return _block(_thinned(pool, size, rng))
+
+
+def _chain_block(
+    target: Target, chain: Chain, pool: Weighed, worth: float, size: int, rng: np.random.Generator
+) -> Block:
+    points = target.at(chain.draws(size, rng), np.float32)
+    return _block(_equal(points, pool, worth * size))
+
+
+def _block(samples: Weighed) -> Block:
+    return Block(samples.points.u, samples.log_q, samples.result)
 
 
 def network_is_better(network: Reweighted, adapted: Reweighted) -> bool:

@@ -99,13 +99,13 @@ def assess_draws(target: Target, draws: Draws, first: First) -> Assessed:
 
 
 def assess_refined(target: Target, refined: Refined, rng: np.random.Generator) -> Assessed:
-    """Refined samples, whose counts are known already."""
-    samples, weights = refined.samples, refined.samples.result.weights
-    theta = from_unit(samples.points.u, target.parameters)
-    middle, best = median(theta, weights)[None], samples.likeliest(EVALUATED)
-    counts = np.vstack([target.expected_counts(middle.astype(np.float32)), samples.points.counts[best]])
+    """Refined samples; those of the first block, whose counts are known already, are looked at."""
+    looked_at, samples = refined.samples, refined.all
+    theta, weights = from_unit(samples.u, target.parameters), samples.result.weights
+    middle, best = median(theta, weights)[None], looked_at.likeliest(EVALUATED)
+    counts = np.vstack([target.expected_counts(middle.astype(np.float32)), looked_at.points.counts[best]])
     fit = goodness(np.vstack([middle, theta[best]]), fit_statistic(counts, target.obs), target.obs)
-    check = predictive_check(samples.points.counts, weights, target.obs, rng)
+    check = predictive_check(looked_at.points.counts, looked_at.result.weights, target.obs, rng)
     return Assessed(theta, samples.log_q, weights, fit, check, refined=refined)
 
 
@@ -190,7 +190,7 @@ def diagnose(
 
 def _with_weights(facts: Facts, found: Diagnostics, refined: Refined) -> tuple[Facts, Diagnostics]:
     """What a refinement says of its samples, for the verdict and for the user."""
-    result = refined.samples.result
+    result = refined.all.result
     worth: dict[str, Any] = {"ess": result.ess, "efficiency": result.efficiency, "khat": result.khat}
     facts = replace(facts, **worth, evidence_khat=refined.evidence_khat, evidence_excess=refined.evidence_excess)
     evidence, error = result.log_evidence, result.log_evidence_error

@@ -11,6 +11,7 @@ mode that is never proposed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +44,49 @@ class Reweighted:
     log_evidence: float
     log_evidence_error: float
     khat: float | None
+
+
+@dataclass(frozen=True)
+class Block:
+    """Weighted samples of a target.
+
+    Attributes:
+        u: (S, d) in the unit cube.
+        log_q: (S,) ln density of what drew them.
+        result: their weights and what these say.
+    """
+
+    u: Float64
+    log_q: Float64
+    result: Reweighted
+
+
+def pooled(blocks: Sequence[Block]) -> Block:
+    """Independent blocks as one: each has the weight that its size and its evidence give it.
+
+    A block's samples stand for all the weight that it found, so that blocks of one target add up as draws do.
+    """
+    results = [block.result for block in blocks]
+    size = np.array([len(block.u) for block in blocks], dtype=np.float64)
+    evidence = np.array([result.log_evidence for result in results])
+    top = evidence.max()
+    mass = size * np.exp(evidence - top)
+    share = mass / mass.sum()
+    errors = np.array([result.log_evidence_error for result in results])
+    khats = [result.khat for result in results if result.khat is not None]
+    ess = float(1 / np.sum(share**2 / [result.ess for result in results]))
+    return Block(
+        np.concatenate([block.u for block in blocks]),
+        np.concatenate([block.log_q for block in blocks]),
+        Reweighted(
+            weights=np.concatenate([p * result.weights for p, result in zip(share, results, strict=True)]),
+            ess=ess,
+            efficiency=float(size @ [result.efficiency for result in results] / size.sum()),
+            log_evidence=float(top + np.log(mass.sum() / size.sum())),
+            log_evidence_error=float(np.sqrt(np.sum((share * errors) ** 2))),
+            khat=float(np.mean(khats)) if khats else None,
+        ),
+    )
 
 
 def thin(weights: Float64, size: int, rng: np.random.Generator) -> tuple[NDArray[np.intp], Float64]:
