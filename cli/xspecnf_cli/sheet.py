@@ -53,8 +53,10 @@ class Sheet:
 
     def show(self) -> None:
         """Print on stdout: drawn where that is a terminal, as plain text otherwise."""
+        from xspecnf.rows import printable
+
         if not sys.stdout.isatty():
-            typer.echo(self.text())
+            typer.echo(printable(self.text()))
             return
         from rich import box
         from rich.console import Group
@@ -66,8 +68,10 @@ class Sheet:
         table.columns[1].justify = "right"
         for row in self.rows:
             table.add_row(*map(Text, row))
-        lines = (Padding(Text(line.text, STYLES[line.tone]), (0, 0, 0, 2 * line.indent)) for line in self.lines)
-        terminal().print(Group(Text(self.title, "bold cyan"), table, *lines))
+        lines = (
+            Padding(Text(printable(line.text), STYLES[line.tone]), (0, 0, 0, 2 * line.indent)) for line in self.lines
+        )
+        terminal().print(Group(Text(printable(self.title), "bold cyan"), table, *lines))
 
 
 @cache

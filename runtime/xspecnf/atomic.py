@@ -34,9 +34,12 @@ def atomically(path: Path) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Write beside `path`, flush to the disk, then rename over it; text is written as UTF-8. Raises OSError."""
+    """Write beside `path`, flush to the disk, then rename over it. Raises OSError.
+
+    Text is written as UTF-8, names of files in it as the bytes that they are.
+    """
     with atomically(path) as temporary:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        temporary.write_bytes(content.encode(errors="surrogateescape") if isinstance(content, str) else content)
 
 
 @contextmanager

@@ -88,6 +88,11 @@ def plain(name: str | Path) -> Path:
     return split_extension(split_row(name)[0])[0]
 
 
+def printable(name: str) -> str:
+    r"""A name as text for any file and figure; bytes of the file system that are no UTF-8 as `\xe9`."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def with_row(path: Path, row: int | None) -> Path:
     """The inverse of `split_row`."""
     return path if row is None else path.with_name(f"{path.name}{{{row}}}")

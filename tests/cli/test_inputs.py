@@ -16,6 +16,7 @@ from astropy.io import fits
 from astropy.table import Table
 from typer.testing import Result
 
+from xspecnf.atomic import write_atomically
 from xspecnf_cli.inputs import expanded, spectra
 from xspecnf_cli.lists import lists_in
 from xspecnf_cli.outputs import target
@@ -137,6 +138,27 @@ def test_names_that_are_no_utf_8(tmp_path: Path, monkeypatch: Any) -> None:
     assert expanded([Path(f"@{lists}")]) == [tmp_path / name for name in names]
     monkeypatch.chdir(tmp_path)
     assert expanded([Path("@list.txt")]) == [Path(name) for name in names]
+
+
+def test_a_spectrum_whose_name_is_no_utf_8(infer: Run, example: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    """Every output has it, the script for XSPEC its bytes; a table that has it goes on."""
+    pytest.importorskip("corner")
+    name, table = os.fsdecode(b"caf\xe9.pha"), tmp_path / "t.ecsv"
+    monkeypatch.chdir(tmp_path)
+    try:
+        Path(name).write_bytes(example.read_bytes())
+    except OSError:
+        pytest.skip("the file system takes names in UTF-8 alone")
+    outputs = [f"--output={tmp_path}/out{suffix}" for suffix in (".csv", ".json", ".npz", ".fits")]
+    done = infer(name, "--samples", 300, "--no-refine", "--response", "bundle", *outputs, "--plot", "fig.png")
+    assert (done.exit_code, done.stderr, done.stdout.splitlines()[0]) == (0, "", "caf\\xe9.pha")
+    for _ in range(2):
+        done = infer(name, "--samples", 5, "--no-refine", "--response", "bundle", "--table", table)
+        assert done.exit_code == 0
+        assert list(Table.read(table)["file"]) == ["caf\\xe9.pha"]
+    assert "1 of 1 files are in" in done.stderr
+    write_atomically(tmp_path / "fit.xcm", f"data 1:1 {name}\n")
+    assert (tmp_path / "fit.xcm").read_bytes() == b"data 1:1 caf\xe9.pha\n"
 
 
 @pytest.fixture

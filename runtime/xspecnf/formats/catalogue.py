@@ -24,6 +24,7 @@ from xspecnf.extras import require
 from xspecnf.formats.cells import Cells
 from xspecnf.formats.columns import FILES, Row, columns
 from xspecnf.lock import lock
+from xspecnf.rows import printable
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -75,7 +76,7 @@ class Catalogue:
 
     def __contains__(self, file: object) -> bool:
         """Whether `file` is done; one that failed is not."""
-        return self._cells.cell(str(file), "error") == ""
+        return self._cells.cell(printable(str(file)), "error") == ""
 
     def __enter__(self) -> Self:
         self._stream = _locked(self.journal)
@@ -100,7 +101,8 @@ class Catalogue:
 
     def append(self, row: Row) -> None:
         """Add a file's row, in place of one that it has already; it is on the disk when this returns."""
-        row = {"settings": self.settings, **row}
+        texts = {name: printable(value) for name, value in row.items() if isinstance(value, str)}
+        row = {"settings": self.settings, **row, **texts}
         self._cells.put(row)
         try:
             self._stream.write(json.dumps(row).encode() + b"\n")

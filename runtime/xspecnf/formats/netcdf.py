@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from xspecnf.atomic import atomically
 from xspecnf.extras import require, require_all
+from xspecnf.rows import printable
 
 if TYPE_CHECKING:
     from xspecnf.observation import Observation
@@ -71,11 +72,11 @@ def datasets(posterior: Posterior) -> dict[str, Any]:
     attributes = {
         "inference_library": "xspecnf",
         "model": posterior.model,
-        "file": posterior.file,
+        "file": printable(posterior.file),
         "seed": posterior.seed,
         "verdict": posterior.diagnostics.verdict,
-        "notes": "; ".join(posterior.notes),
-        "files": "; ".join(posterior.files.words()) if posterior.files else "",
+        "notes": printable("; ".join(posterior.notes)),
+        "files": printable("; ".join(posterior.files.words())) if posterior.files else "",
     }
     groups = {
         "posterior": xarray.Dataset(draws, attrs=attributes),

@@ -11,6 +11,7 @@ from xspecnf.extras import require
 from xspecnf.plots.colours import GREY, ORANGE
 from xspecnf.plots.style import Float64, Scale, scale, with_errors
 from xspecnf.posterior import Posterior, quantiles
+from xspecnf.rows import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -117,4 +118,5 @@ def _finish(figure: Figure, posterior: Posterior, raw: Posterior | None, scales:
 
 
 def _title(posterior: Posterior) -> str:
-    return f"{posterior.file.rsplit('/', 1)[-1]}, {len(posterior.theta)} samples, {posterior.diagnostics.verdict}"
+    name = printable(posterior.file.rsplit("/", 1)[-1])
+    return f"{name}, {len(posterior.theta)} samples, {posterior.diagnostics.verdict}"

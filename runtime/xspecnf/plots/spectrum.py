@@ -20,6 +20,7 @@ from xspecnf.physics import expected_counts, photons
 from xspecnf.plots.colours import BLUE, GREEN, GREY, ORANGE
 from xspecnf.posterior import Posterior
 from xspecnf.predictive import replicated
+from xspecnf.rows import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -180,7 +181,7 @@ def _label(upper: Axes, lower: Axes, posterior: Posterior, energy_range: tuple[f
     lower.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     lower.set_xticks([], minor=True)
     lower.set_xlabel("energy [keV]")
-    fit, name = posterior.fit, posterior.file.rsplit("/", 1)[-1]
+    fit, name = posterior.fit, printable(posterior.file.rsplit("/", 1)[-1])
     statistic = f"PGSTAT/dof {fit.best:.0f}/{fit.dof} at best"
     upper.set_title(f"{name}: {statistic}, {posterior.diagnostics.verdict}", fontsize=11)
     for axes in (upper, lower):
