@@ -145,11 +145,12 @@ def _all_rows(name: Path) -> Iterator[Path]:
     from xspecnf.errors import InputError
     from xspecnf.headers import spectrum_header
     from xspecnf.ogip import rows_in
-    from xspecnf.rows import plain, split_row, with_row
+    from xspecnf.rows import split_extension, split_row, with_row
     from xspecnf.sources import is_of_many
 
     rows: tuple[int, ...] = ()
-    if split_row(name)[1] is None and is_of_many(spectrum_header(plain(name))):
+    path, extension = split_extension(name)  # the header of the first spectrum tells nothing of another
+    if split_row(name)[1] is None and (extension or is_of_many(spectrum_header(path))):
         try:
             rows = rows_in(name)
         except InputError:  # which the reading will tell

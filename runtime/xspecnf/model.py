@@ -182,7 +182,7 @@ class Model:
         """Read and infer many files; results come in the order of `paths`, a bad file yields a :class:`Failure`.
 
         Args:
-            paths: PHA files; a generator is read as its files' turn comes.
+            paths: PHA files, a row of a type II file as `obs.pha{3}`; a generator is read as its files' turn comes.
             samples, seed, refine: as for :meth:`infer`, the same for every file.
             executor: runs the files, any `concurrent.futures.Executor`; its workers load the bundle once each and
                 find bundle and files under the same paths.

@@ -264,6 +264,8 @@ def test_a_row_by_option_or_by_braces(infer: Run, example: Path, tmp_path: Path)
     table = tmp_path / "t.ecsv"
     assert infer(path, "--table", table, "--response", "bundle", "--samples", 5, "--no-refine").exit_code == 0
     assert [row["file"] for row in Table.read(table)] == [f"{path}{{1}}", f"{path}{{2}}"]
+    assert spectra([Path(f"{path}[SPECTRUM]")], all_rows=True) == [Path(f"{path}[SPECTRUM]{{{k}}}") for k in (1, 2)]
+    assert spectra([Path(f"{path}{{2}}"), example], all_rows=True) == [Path(f"{path}{{2}}"), example]
     done = infer(f"{path}{{2-3}}", *options)
     assert (done.exit_code, len(done.stdout.splitlines())) == (1, 2)
     assert "none of them row 3" in done.stderr
