@@ -11,13 +11,12 @@ marginal likelihood, as HISTORY then says with the posterior's other notes.
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xspecnf.atomic import write_atomically
+from xspecnf.atomic import atomically
 
 if TYPE_CHECKING:
     from astropy.io.fits import Column
@@ -44,9 +43,8 @@ def write(posterior: Posterior, path: Path) -> None:
     table.header.add_history("TBabs(simplcutx(ezdiskbb)), abund wilm, ReflFrac 0, kT_e 100 keV frozen")
     for note in (*(posterior.files.words() if posterior.files else ()), *posterior.notes):
         table.header.add_history(_ascii(note))
-    content = io.BytesIO()
-    fits.HDUList([fits.PrimaryHDU(), table]).writeto(content)
-    write_atomically(path, content.getvalue())
+    with atomically(path) as part, part.open("wb") as file:
+        fits.HDUList([fits.PrimaryHDU(), table]).writeto(file)
 
 
 def _ascii(text: str) -> str:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xspecnf.atomic import write_atomically
+from xspecnf.atomic import atomically
 
 if TYPE_CHECKING:
     from xspecnf.posterior import Posterior
 
 
+CHUNK = 10_000
+"""Rows that are text in memory at once."""
+
+
 def write(posterior: Posterior, path: Path) -> None:
     """Write a header line with the names and S rows to `path`, in full double precision."""
-    table = np.column_stack([posterior.theta, posterior.log_prob, posterior.weights])
     header = ",".join((*posterior.names, "log_prob", "weight"))
-    text = io.StringIO()
-    np.savetxt(text, table, fmt="%.17g", delimiter=",", header=header, comments="")
-    write_atomically(path, text.getvalue())
+    with atomically(path) as part, part.open("w", encoding="utf-8") as file:
+        file.write(header + "\n")
+        for start in range(0, len(posterior.theta), CHUNK):
+            rows = slice(start, start + CHUNK)
+            columns = (posterior.theta[rows], posterior.log_prob[rows], posterior.weights[rows])
+            np.savetxt(file, np.column_stack(columns), fmt="%.17g", delimiter=",")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xspecnf.atomic import write_atomically
+from xspecnf.atomic import atomically
 from xspecnf.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from xspecnf.posterior import Diagnostics, Fit, Posterior
     from xspecnf.predictive import PredictiveCheck
     from xspecnf.profiles import Profile
+
+
+CHUNK = 10_000
+"""Samples that are text in memory at once."""
 
 
 def record(posterior: Posterior, outputs: Sequence[str] = ()) -> dict[str, Any]:
@@ -77,9 +81,21 @@ def write(posterior: Posterior, path: Path) -> None:
     """
     from xspecnf.formats.state import arrays, state
 
-    chain = {"names": list(posterior.names)} | {name: values.tolist() for name, values in arrays(posterior).items()}
-    content = record(posterior) | {"chain": chain, "state": state(posterior)}
-    write_atomically(path, json.dumps(content, allow_nan=False) + "\n")
+    head = json.dumps(record(posterior) | {"chain": {"names": list(posterior.names)}}, allow_nan=False)
+    with atomically(path) as part, part.open("w", encoding="utf-8") as file:
+        file.write(head.removesuffix("}}"))
+        for name, values in arrays(posterior).items():
+            file.write(f', "{name}": [')
+            file.writelines(_items(values))
+            file.write("]")
+        file.write('}, "state": ' + json.dumps(state(posterior), allow_nan=False) + "}\n")
+
+
+def _items(values: NDArray[np.float64]) -> Iterator[str]:
+    """The items of an array's list, some thousands a text: as Python's numbers they take ten times the memory."""
+    for start in range(0, len(values), CHUNK):
+        text = json.dumps(values[start : start + CHUNK].tolist(), allow_nan=False)[1:-1]
+        yield f", {text}" if start else text
 
 
 def read(path: Path) -> Posterior:

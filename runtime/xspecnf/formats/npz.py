@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xspecnf.archive import load_arrays
-from xspecnf.atomic import write_atomically
+from xspecnf.atomic import atomically
 from xspecnf.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,10 +23,9 @@ def write(posterior: Posterior, path: Path) -> None:
     """Write theta (S, 5), log_prob, weights and, where it is known, statistic (S,); "state" holds the rest."""
     from xspecnf.formats.state import arrays, state
 
-    content = io.BytesIO()
     members: dict[str, Any] = {"state": np.array(json.dumps(state(posterior), allow_nan=False)), **arrays(posterior)}
-    np.savez_compressed(content, **members)
-    write_atomically(path, content.getvalue())
+    with atomically(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, **members)
 
 
 def read(path: Path) -> Posterior:
