@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import metadata
@@ -22,7 +21,8 @@ DEFAULT = "nicer-bhb"
 Check = tuple[str, Callable[[], str]]
 """What is looked at, and a function that says what was found, or raises."""
 
-REQUIREMENT = re.compile(r"""^([\w.-]+)[^;]*(?:;.*extra == ["'](\w+)["'])?""")
+HELPERS = ("test", "docs")
+"""Extras of those who work on xspecnf itself."""
 
 
 def doctor(
@@ -36,13 +36,13 @@ def doctor(
 ) -> None:
     """Check this installation.
 
-    Versions, providers, bundles with their checksums, a self-test.
+    Versions, extras, providers, bundles with their checksums, a self-test.
 
     Example: xspecnf doctor --benchmark
     """
     typer.echo(f"xspecnf {metadata.version('xspecnf')}, Python {platform.python_version()}, {platform.platform()}")
-    for extra, packages in _requirements().items():
-        typer.echo(f"{extra or 'needed'}: {', '.join(packages)}")
+    for line in _versions():
+        typer.echo(line)
     failed, seconds = False, dict[str, float]()
     checks = [*_checks(bundles or []), *(_speeds((bundles or [DEFAULT])[0], seconds) if benchmark else ())]
     for name, check in checks:
@@ -60,27 +60,30 @@ def doctor(
         raise typer.Exit(FAILED)
 
 
-def _requirements() -> dict[str, list[str]]:
-    """What is needed, under "", and by each extra: names with the versions that are installed."""
-    found: dict[str, list[str]] = {}
-    for requirement in metadata.requires("xspecnf") or ():
-        name, extra = REQUIREMENT.match(requirement).groups()  # type: ignore[union-attr]
-        if extra != "test":
-            found.setdefault(extra or "", []).append(f"{name} {_version(name)}")
-    return found
+def _versions() -> Iterator[str]:
+    """What is needed and what each extra adds, with the versions that are installed."""
+    from xspecnf.extras import installed, requirements
+
+    for extra, asked in requirements().items():
+        packages = [f"{r.name} {installed(r.name) or 'not installed'}" for r in asked]
+        if packages and extra not in HELPERS:
+            yield f"{extra or 'needed'}: {', '.join(packages)}"
 
 
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "not installed"
+def _trials() -> Iterator[Check]:
+    """Each extra that is installed, tried; of one that is not whole, what it needs."""
+    from xspecnf.trials import TRIALS, attempt, state
+
+    for extra in TRIALS:
+        if (wrong := state(extra)) != "not installed":
+            yield f"trial of {extra}", partial(str, wrong) if wrong else partial(attempt, extra)
 
 
 def _checks(folders: list[Path]) -> Iterator[Check]:
     from xspecnf.bundle import shipped_bundles
     from xspecnf.selftest import check_physics
 
+    yield from _trials()
     yield "providers", _providers
     yield "physics", lambda: f"agrees with stored numbers to {check_physics():.0e}"
     for name, folder in shipped_bundles().items():

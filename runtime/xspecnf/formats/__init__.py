@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xspecnf.extras import require
 from xspecnf.formats import chain, csv, json, netcdf, npz
 
 if TYPE_CHECKING:
@@ -23,12 +22,12 @@ READERS: dict[str, Callable[[Path], Posterior]] = {".json": json.read, ".npz": n
 
 
 def check_suffix(path: Path) -> None:
-    """Raise ValueError where no writer knows the suffix of `path`, MissingExtraError where its package is missing: ask
-    before the work is done.
+    """Raise ValueError where no writer knows the suffix of `path`, MissingExtraError where a package of its format is
+    missing, too old or broken: ask before the work is done.
     """
     _check(path, WRITERS)
     if path.suffix.lower() == ".nc":
-        require("h5netcdf", "netcdf", "NetCDF")
+        netcdf.check_packages()
 
 
 def needs_observation(path: Path) -> bool:

@@ -39,7 +39,7 @@ def check_suffix(path: Path) -> None:
     if suffix not in FORMATS:
         raise ValueError(f"{path}: no table has the suffix {path.suffix!r}; use one of {', '.join(FORMATS)}")
     if suffix == ".parquet":
-        require("pyarrow", "parquet", "Parquet")
+        require("pyarrow.parquet", "parquet", "Parquet")
 
 
 class Catalogue:

@@ -6,31 +6,51 @@ of ArviZ's generations is installed.
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xspecnf.atomic import atomically
-from xspecnf.extras import require
+from xspecnf.extras import require, require_all
 
 if TYPE_CHECKING:
     from xspecnf.observation import Observation
     from xspecnf.posterior import Posterior
 
 
+PACKAGES = ("xarray", "h5py", "h5netcdf")
+"""What writes a file: h5netcdf does not bring h5py any more."""
+
+
+def check_packages() -> None:
+    """Raise MissingExtraError where a package that writes NetCDF is missing, too old or broken."""
+    require_all(PACKAGES, "netcdf", "NetCDF")
+
+
 def write(posterior: Posterior, path: Path) -> None:
-    """Write the groups of :func:`datasets` to `path`. Raises MissingExtraError without xarray and h5netcdf."""
-    groups = datasets(posterior)
+    """Write the groups of :func:`datasets` to `path`. Raises MissingExtraError without the packages of the extra."""
+    write_groups(datasets(posterior), path)
+
+
+def write_groups(groups: dict[str, Any], path: Path) -> None:
+    """Write an xarray.Dataset a group, by the group's name."""
     with atomically(path) as part:
         require("xarray", "netcdf", "NetCDF").DataTree.from_dict(groups).to_netcdf(part, engine="h5netcdf")
 
 
 def inference_data(posterior: Posterior) -> Any:
     """ArviZ's own object, an InferenceData or, from its version 1 on, a DataTree. Raises MissingExtraError."""
+    require("arviz", "netcdf", "to_arviz()")
+    return of_groups(datasets(posterior))
+
+
+def of_groups(groups: dict[str, Any]) -> Any:
+    """An xarray.Dataset a group as the object that the installed ArviZ works on. Raises MissingExtraError."""
     arviz = require("arviz", "netcdf", "to_arviz()")
-    groups = datasets(posterior)
-    if hasattr(arviz, "InferenceData"):
-        return arviz.InferenceData(**groups)
-    return require("xarray", "netcdf", "to_arviz()").DataTree.from_dict(groups)
+    tree = require("xarray", "netcdf", "to_arviz()").DataTree
+    with warnings.catch_warnings(action="ignore"):  # from version 1 on the name is the tree's, and warns of that
+        kind = getattr(arviz, "InferenceData", tree)
+    return tree.from_dict(groups) if issubclass(kind, tree) else kind(**groups)
 
 
 def datasets(posterior: Posterior) -> dict[str, Any]:
