@@ -32,6 +32,12 @@ def report(error: BaseException, file: str = "") -> None:
     typer.echo(f"error: {text}" if file in text else f"error: {file}: {text}", err=True)
 
 
+def report_output(error: BaseException, file: str, output: object) -> None:
+    """Print one error line on stderr: the file, which of its outputs could not be written, and why."""
+    why = error.strerror if isinstance(error, OSError) and error.strerror else one_line(error)
+    typer.echo(f"error: {file}: {output}: {why.removeprefix(f'{output}: ')}", err=True)
+
+
 @contextmanager
 def reported(debug: bool) -> Iterator[None]:
     """Turn whatever fails inside into one line and exit code 1, Ctrl-C into 130; with `debug` let it through."""

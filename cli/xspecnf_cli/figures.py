@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from xspecnf_cli.outputs import STEM, checked, refuse_shared, target
+from xspecnf_cli.losses import Target
+from xspecnf_cli.outputs import STEM, Writing, checked, refuse_shared, result_targets, target
 
 if TYPE_CHECKING:
     from xspecnf import Model, Posterior
     from xspecnf.formats.columns import Row
+    from xspecnf.observation import Observation
 
 
 @dataclass(frozen=True)
@@ -53,31 +56,66 @@ class Figures:
         """Whether every observation has figures of its own."""
         return not self.batch or STEM in self.pattern
 
-    def draw(self, posterior: Posterior, model: Model) -> list[str]:
-        """Draw one observation's figures; returns the files. The posterior must have its observation."""
-        from xspecnf import plots
-        from xspecnf.plots.corner import corner
-        from xspecnf.plots.spectrum import spectrum
-
-        obs = posterior.observation
-        if obs is None or not self.of_each:
+    def files(self, observation: Path) -> list[Path]:
+        """The files of one observation's figures: corner and spectrum, or none."""
+        if not self.of_each:
             return []
-        refined = posterior.diagnostics.ess is not None
-        raw = model.infer(obs, len(posterior.theta), posterior.seed) if refined else None
-        path = target(self.pattern, Path(posterior.file))
-        drawn = {
-            "corner": corner(posterior, raw),
-            "unfolded" if self.unfolded else "spectrum": spectrum(posterior, obs, self.unfolded),
-        }
-        files = [path.with_name(f"{path.stem}-{kind}{path.suffix}") for kind in drawn]
-        for file, figure in zip(files, drawn.values(), strict=True):
-            plots.save(figure, file)
-        return [str(file) for file in files]
+        path = target(self.pattern, observation)
+        kinds = ("corner", "unfolded" if self.unfolded else "spectrum")
+        return [path.with_name(f"{path.stem}-{kind}{path.suffix}") for kind in kinds]
 
-    def draw_history(self, rows: Sequence[Row], model: Model) -> None:
-        """Draw the parameters of a batch against time."""
-        from xspecnf import plots
-        from xspecnf.plots.history import history
+    def targets(self, observations: Sequence[Path]) -> list[Target]:
+        """All files, to be looked at before any work."""
+        files = [file for path in observations for file in self.files(path)] if self.of_each else [Path(self.pattern)]
+        return result_targets(files, "--plot")
 
-        plots.save(history(rows, model.bundle.parameters), Path(self.pattern))
-        typer.echo(f"wrote {self.pattern}", err=True)
+    def check_samples(self, samples: int, parameters: int) -> None:
+        """Wrong usage of `--samples`, exit code 2, where they are too few for what is drawn of each observation."""
+        if self.of_each:
+            check_corner(samples, parameters)
+
+    def of(self, posterior: Posterior, model: Model) -> Iterator[Writing]:
+        """One observation's figures, each with what draws it. The posterior must have its observation."""
+        obs = posterior.observation
+        if obs is not None and self.of_each:
+            corner, spectrum = self.files(Path(posterior.file))
+            yield corner, partial(_corner, corner, posterior, obs, model)
+            yield spectrum, partial(_spectrum, spectrum, posterior, obs, self.unfolded)
+
+    def history(self, rows: Sequence[Row], model: Model) -> Iterator[Writing]:
+        """The figure of a batch, its parameters against time, with what draws it."""
+        if not self.of_each:
+            yield Path(self.pattern), partial(_history, Path(self.pattern), rows, model)
+
+
+def check_corner(samples: int, parameters: int) -> None:
+    """Wrong usage of `--samples`, exit code 2, where they are too few for a corner plot."""
+    from xspecnf.plots.corner import check_samples
+
+    try:
+        check_samples(samples, parameters)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--samples") from None
+
+
+def _corner(file: Path, posterior: Posterior, obs: Observation, model: Model) -> None:
+    from xspecnf import plots
+    from xspecnf.plots.corner import corner
+
+    refined = posterior.diagnostics.ess is not None
+    raw = model.infer(obs, len(posterior.theta), posterior.seed) if refined else None
+    plots.save(corner(posterior, raw), file)
+
+
+def _spectrum(file: Path, posterior: Posterior, obs: Observation, unfolded: bool) -> None:
+    from xspecnf import plots
+    from xspecnf.plots.spectrum import spectrum
+
+    plots.save(spectrum(posterior, obs, unfolded), file)
+
+
+def _history(file: Path, rows: Sequence[Row], model: Model) -> None:
+    from xspecnf import plots
+    from xspecnf.plots.history import history
+
+    plots.save(history(rows, model.bundle.parameters), file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ from xspecnf_cli.fit_table import fit_table
 from xspecnf_cli.help import RESULTS
 from xspecnf_cli.inputs import rows_of
 from xspecnf_cli.options import (
+    LISTS,
     Arf,
     Background,
     JsonLines,
@@ -26,8 +28,9 @@ from xspecnf_cli.options import (
     Row,
     Systematic,
 )
-from xspecnf_cli.outputs import Outputs
+from xspecnf_cli.outputs import Outputs, written
 from xspecnf_cli.progress import progress
+from xspecnf_cli.reading import Reading
 from xspecnf_cli.results import Shown
 
 if TYPE_CHECKING:
@@ -47,6 +50,7 @@ class Start(StrEnum):
 
 
 def fit(
+    context: typer.Context,
     observations: Observations,
     model: ModelName = "nicer-bhb",
     start: Annotated[
@@ -91,6 +95,7 @@ def fit(
     if not all(delta > 0 for delta in deltas):
         raise typer.BadParameter("DELTA must be positive", param_hint="--profile")
     with reported(debug):
+        Reading(observations, context.meta[LISTS], model, rmf, arf, background).spare(outputs.targets(observations))
         from xspecnf import load_model
         from xspecnf.batch import Job
 
@@ -117,9 +122,6 @@ def _done(fitter: Fitter, path: Path, outputs: Outputs, shown: Shown, debug: boo
     """Fit one file, print and write what comes out; whatever is wrong with it is reported, so that others are done."""
     try:
         best, profiles = fitter.fit(path)
-        written = outputs.targets(path)
-        for target in written:
-            fitter.write(Path(target), path, best, profiles)
     except Exception as error:
         if debug:
             raise
@@ -127,11 +129,13 @@ def _done(fitter: Fitter, path: Path, outputs: Outputs, shown: Shown, debug: boo
         if shown == "json":
             typer.echo(json.dumps({"file": str(path), "error": one_line(error)}))
         return False
+    files = [(file, partial(fitter.write, file, path, best, profiles)) for file in outputs.files(path)]
+    done, whole = written(files, str(path), debug)
     if shown == "json":
-        typer.echo(_json(best, profiles, written))
+        typer.echo(_json(best, profiles, done))
     elif shown == "table":
-        fit_table(best, profiles, written).show()
-    return True
+        fit_table(best, profiles, done).show()
+    return whole
 
 
 @dataclass(frozen=True)

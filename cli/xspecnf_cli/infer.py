@@ -13,6 +13,7 @@ from xspecnf_cli.figures import Figures
 from xspecnf_cli.help import RESULTS
 from xspecnf_cli.inputs import rows_of
 from xspecnf_cli.options import (
+    LISTS,
     Arf,
     Background,
     Jobs,
@@ -33,10 +34,12 @@ from xspecnf_cli.options import (
 )
 from xspecnf_cli.outputs import Outputs, checked
 from xspecnf_cli.progress import progress
-from xspecnf_cli.results import Results, opened, remaining
+from xspecnf_cli.reading import Reading
+from xspecnf_cli.results import Results, opened, remaining, table_targets
 
 
 def infer(
+    context: typer.Context,
     observations: Observations,
     model: ModelName = "nicer-bhb",
     samples: Samples = 1000,
@@ -104,6 +107,9 @@ def infer(
         if table is not None:
             checked(catalogue.check_suffix, table, "--table")
         figures = Figures.parse(plot, observations, unfolded)
+        targets = [*outputs.targets(observations), *table_targets(table)]
+        targets += figures.targets(observations) if figures else []
+        Reading(observations, context.meta[LISTS], model, rmf, arf, background).spare(targets)
     shown = "json" if json_lines else "nothing" if quiet else "table"
     settings = {
         "samples": samples,
@@ -121,10 +127,12 @@ def infer(
         from xspecnf import load_model
 
         loaded = load_model(model, provider.value)
+        if figures is not None:
+            figures.check_samples(samples, len(loaded.bundle.parameters))
         if workers is None:
             loaded.warm_up()
         with opened(table, loaded, settings) as rows:
-            todo = remaining(observations, rows)
+            todo = remaining(observations, rows, outputs, figures)
             keep = any(needs_observation(Path(pattern)) for pattern in outputs.patterns)
             keep |= figures is not None and figures.of_each
             batch = loaded.infer_many(todo, executor=workers, keep_observation=keep, **settings)

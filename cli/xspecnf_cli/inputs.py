@@ -25,6 +25,12 @@ def expanded(arguments: list[Path]) -> list[Path]:
     return [path for argument in arguments for path in _of(argument)]
 
 
+def lists_among(arguments: list[Path]) -> list[Path]:
+    """The lists that the arguments name, and those that these name."""
+    found = [Path(str(argument)[1:]) for argument in arguments if str(argument).startswith("@")]
+    return found + [inner for path in found for inner in lists_among(list(_lines(path)))]
+
+
 def rows_of(observations: list[Path], row: int | None) -> list[Path]:
     """The observations with the row of each, as `obs.pha{3}`."""
     from xspecnf.rows import with_row

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from xspecnf_cli.help import REAL, RESPONSE, RESULTS, RUNNING
-from xspecnf_cli.inputs import expanded
+from xspecnf_cli.inputs import expanded, lists_among
 
 
 class Provider(StrEnum):
@@ -38,12 +38,22 @@ def model_names(incomplete: str) -> list[str]:
     return [name for name in shipped_bundles() if name.startswith(incomplete)]
 
 
+LISTS = "xspecnf.lists"
+"""Where a command's context has the files that named its spectra."""
+
+
+def _spectra(context: typer.Context, arguments: list[Path]) -> list[Path]:
+    spectra = expanded(arguments)
+    context.meta[LISTS] = lists_among(arguments)
+    return spectra
+
+
 Observations = Annotated[
     list[Path],
     typer.Argument(
         metavar="OBS.pha",
         help="PHA spectra, gzipped or not; folders of them; patterns in quotes; @list.txt.",
-        callback=expanded,
+        callback=_spectra,
     ),
 ]
 Row = Annotated[

@@ -104,16 +104,23 @@ class Setup:
         return rng.poisson(expected)
 
 
-def simulate_file(setup: Setup, path: Path, seed: int) -> list[Path]:
-    """Simulate and write `path`, with a copy of the background beside it as `<stem>_bg.pha`; returns what was written.
+def simulated_files(path: Path, background: bool) -> list[Path]:
+    """What :func:`simulate_file` writes: `path` and, with a background, its copy beside it as `<stem>_bg.pha`."""
+    return [path, path.with_name(f"{path.stem}_bg.pha")] if background else [path]
+
+
+def simulate_file(setup: Setup, path: Path, seed: int, replace: bool = False) -> list[Path]:
+    """Simulate and write the :func:`simulated_files`; returns them.
+
+    replace: also where there is such a file already.
 
     Raises:
-        InputError: a file exists already, a response cannot be read, or the background has other channels.
+        InputError: a file exists already and is not to be replaced, a response cannot be read, or the background has other channels.
     """
-    background_path = path.with_name(f"{path.stem}_bg.pha") if setup.background_file else None
-    written = [target for target in (path, background_path) if target is not None]
+    written = simulated_files(path, setup.background_file is not None)
+    background_path = written[1] if setup.background_file else None
     for target in written:
-        if target.exists():
+        if target.exists() and not replace:
             raise InputError(f"{target}: exists already; remove it or choose another --output")
     counts = setup.draw(np.random.default_rng(seed))
     if setup.background is not None and background_path is not None:

@@ -160,7 +160,7 @@ class Catalogue:
         self._stream.seek(0)
         whole = 0
         for line in self._stream:
-            if not line.endswith(b"\n"):
+            if not line.endswith(b"\n") and line.startswith(b"{"):
                 break
             whole += len(line)
             try:

@@ -30,8 +30,7 @@ def corner(posterior: Posterior, raw: Posterior | None = None) -> Figure:
         ValueError: not more samples than parameters.
         MissingExtraError: matplotlib or corner is not installed.
     """
-    if len(posterior.theta) <= len(posterior.parameters):
-        raise ValueError(f"{len(posterior.theta)} samples are too few for a corner plot; ask for some hundreds")
+    check_samples(len(posterior.theta), len(posterior.parameters))
     library = require("corner", "plot", "a corner plot")
     figure = require("matplotlib.figure", "plot", "a corner plot").Figure(figsize=(INCHES, INCHES))
     scales = [scale(p, x) for p, x in zip(posterior.parameters, _samples(posterior).T, strict=True)]
@@ -49,6 +48,12 @@ def corner(posterior: Posterior, raw: Posterior | None = None) -> Figure:
         )
     _finish(figure, posterior, raw, scales)
     return figure
+
+
+def check_samples(samples: int, parameters: int) -> None:
+    """Raise ValueError where `samples` are not more than parameters: ask before the work is done."""
+    if samples <= parameters:
+        raise ValueError(f"{samples} samples are too few for a corner plot; ask for some hundreds")
 
 
 def _look(depth: int) -> dict[str, Any]:

@@ -1,0 +1,68 @@
+"""What a command reads, so that it is not written over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from xspecnf_cli.losses import Input, Target, refuse_losses
+
+SELECTORS = re.compile(r"(\[[^\[\]]*\]|\{[^{}]*\})+$")
+"""What may follow a file's name: an extension in brackets, a row in braces."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The files of `infer`, `fit` or `report`.
+
+    Attributes:
+        observations: the spectra, as the verb has them.
+        lists: the files that named them.
+        model: a bundle, by name or folder.
+        rmf, arf, background: as the options have them.
+    """
+
+    observations: Sequence[Path]
+    lists: Sequence[Path] = ()
+    model: str = ""
+    rmf: str | Path | None = None
+    arf: str | Path | None = None
+    background: str | Path | None = None
+
+    def spare(self, targets: Sequence[Target]) -> None:
+        """Wrong usage, exit code 2, where writing the targets would lose data; else make their folders."""
+        refuse_losses(targets, self._named(), self._in_headers())
+
+    def _named(self) -> Iterator[Input]:
+        yield from ((file_of(path), "the spectrum") for path in self.observations)
+        yield from ((path, "the list of spectra") for path in self.lists)
+        options = {"the RMF": self.rmf, "the ARF": self.arf, "the background": self.background}
+        yield from ((file_of(path), what) for what, path in options.items() if path is not None)
+        yield from bundle_files(self.model)
+
+    def _in_headers(self) -> Iterator[Input]:
+        """What each spectrum's header names, or is found beside it."""
+        from xspecnf.companions import companions
+        from xspecnf.errors import InputError
+
+        for path in self.observations:
+            with suppress(InputError, OSError):  # which the verb says when its turn comes
+                found = vars(companions(path, self.rmf, self.arf, self.background))
+                yield from ((file_of(file), f"the {kind} of {path}:") for kind, file in found.items() if file)
+
+
+def bundle_files(model: str | Path) -> Iterator[Input]:
+    """The files of a bundle, none where it is not found."""
+    from xspecnf.bundle import find_bundle
+    from xspecnf.errors import BundleError
+
+    with suppress(BundleError):
+        yield from ((file, f"a file of the model {model}:") for file in find_bundle(model).iterdir())
+
+
+def file_of(path: str | Path) -> Path:
+    """The file that a path means, without the extension or row that may follow its name."""
+    return Path(path) if Path(path).exists() else Path(SELECTORS.sub("", str(path)))
