@@ -29,6 +29,9 @@ img { max-width: 100% } figure { margin: 1rem 0 } figcaption { color: #555 } pre
 """.strip()
 
 
+Lost = Callable[[Exception], None]
+"""What is told why a figure cannot be drawn."""
+
 GENERATOR = '<meta name="generator" content="xspecnf">'
 """By which a later run knows that it may replace the page."""
 
@@ -38,7 +41,7 @@ def report(
     obs: Observation,
     raw: Posterior | None = None,
     command: str = "",
-    lost: Callable[[Exception], None] | None = None,
+    lost: Lost | None = None,
 ) -> str:
     """The page.
 
@@ -66,7 +69,7 @@ def _sections(
     obs: Observation,
     raw: Posterior | None,
     command: str,
-    lost: Callable[[Exception], None] | None,
+    lost: Lost | None,
 ) -> Iterator[str]:
     yield _verdict(posterior)
     yield f"<h2>Parameters</h2>{summary_table(posterior)}"
@@ -128,7 +131,7 @@ def _provenance(posterior: Posterior, obs: Observation) -> Iterator[tuple[str, s
     yield from (("note", note) for note in posterior.notes)
 
 
-def _image(draw: Callable[[], Figure], caption: str, lost: Callable[[Exception], None] | None) -> str:
+def _image(draw: Callable[[], Figure], caption: str, lost: Lost | None) -> str:
     words = escape(caption)
     try:
         content = b64encode(rendered(draw(), "png")).decode()

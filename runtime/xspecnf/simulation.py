@@ -115,7 +115,8 @@ def simulate_file(setup: Setup, path: Path, seed: int, replace: bool = False) ->
     replace: also where there is such a file already.
 
     Raises:
-        InputError: a file exists already and is not to be replaced, a response cannot be read, or the background has other channels.
+        InputError: a file exists already and is not to be replaced, a response cannot be read, or the background has
+            other channels.
     """
     written = simulated_files(path, setup.background_file is not None)
     background_path = written[1] if setup.background_file else None
