@@ -45,13 +45,14 @@ class Reading:
 
     def _in_headers(self) -> Iterator[Input]:
         """What each spectrum's header names, or is found beside it."""
-        from xspecnf.companions import companions
+        from xspecnf.companions import TITLES, companions
         from xspecnf.errors import InputError
 
         for path in self.observations:
             with suppress(InputError, OSError):  # which the verb says when its turn comes
-                found = vars(companions(path, self.rmf, self.arf, self.background))
-                yield from ((file_of(file), f"the {kind} of {path}:") for kind, file in found.items() if file)
+                found = vars(companions(path, self.rmf, self.arf, self.background)).items()
+                names: dict[str, str] = {**TITLES}
+                yield from ((file_of(file), f"the {names.get(kind, kind)} of {path}:") for kind, file in found if file)
 
 
 def bundle_files(model: str | Path) -> Iterator[Input]:

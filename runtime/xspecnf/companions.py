@@ -95,7 +95,9 @@ def companions(
         with_row(spectrum.path, spectrum.row),
         search(spectrum, "rmf", rmf).found,
         search(spectrum, "arf", arf).found,
-        None if str(background).lower() == NO_BACKGROUND else search(spectrum, "background", background).found,
+        None
+        if background is not None and str(background).lower() == NO_BACKGROUND
+        else search(spectrum, "background", background).found,
     )
 
 

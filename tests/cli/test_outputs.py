@@ -121,3 +121,97 @@ def test_figure_of_a_batch(infer: Run, three: tuple[Path, ...], tmp_path: Path) 
 def test_figures_of_unknown_kind_or_of_one_name_are_wrong_usage(infer: Run, example: Path) -> None:
     assert infer(example, "--plot", "figure.doc").exit_code == 2
     assert infer(example, example, "--plot", "{stem}.png").exit_code == 2
+
+
+def test_too_few_samples_for_a_corner_plot_are_wrong_usage(
+    infer: Run, run: Run, tiny_bundle: Path, three: tuple[Path, ...], tmp_path: Path
+) -> None:
+    """Before any work: no answer, no table."""
+    plot, table = tmp_path / "new" / "{stem}.png", tmp_path / "t.ecsv"
+    page = ("--model", tiny_bundle, "--output", tmp_path / "page.html")
+    for done in (
+        infer(three[0], three[2], "--samples", 5, "--plot", plot, "--table", table),
+        run("report", three[0], "--samples", 5, *page),
+    ):
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert "--samples: 5 samples are too few for a corner plot" in done.stderr
+    assert not table.exists()
+    assert infer(three[0], three[2], "--samples", 5, "--plot", tmp_path / "history.png").exit_code == 0
+
+
+@pytest.mark.usefixtures("coarse")
+def test_a_figure_that_cannot_be_drawn_costs_itself(
+    infer: Run, three: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two spectra the first's corner plot: its spectrum is drawn, its row is there, the second has all."""
+    from xspecnf.plots import corner
+
+    draw = corner.corner
+
+    def fussy(posterior: Posterior, raw: Posterior | None = None) -> object:
+        if posterior.file == str(three[0]):
+            raise ValueError("no spread in nH")
+        return draw(posterior, raw)
+
+    monkeypatch.setattr(corner, "corner", fussy)
+    table = tmp_path / "t.ecsv"
+    call = (three[0], three[2], "--samples", 20, "--plot", tmp_path / "{stem}.png", "--table", table, "--json")
+    done = infer(*call)
+    assert done.exit_code == 1
+    stem = three[0].stem
+    assert done.stderr == f"error: {three[0]}: {tmp_path}/{stem}-corner.png: no spread in nH\n"
+    assert [json.loads(line)["outputs"] for line in done.stdout.splitlines()] == [
+        [f"{tmp_path}/{stem}-spectrum.png"],
+        [f"{tmp_path}/twin-corner.png", f"{tmp_path}/twin-spectrum.png"],
+    ]
+    assert not any(Table.read(table)["error"].filled("").tolist())
+    monkeypatch.setattr(corner, "corner", draw)
+    again = infer(*call)
+    assert (again.exit_code, json.loads(again.stdout)["file"]) == (0, str(three[0]))
+    assert (tmp_path / f"{stem}-corner.png").exists()
+
+
+def test_a_history_that_cannot_be_drawn_costs_itself(
+    infer: Run, three: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> object:
+        raise ValueError("no time")
+
+    monkeypatch.setattr("xspecnf.plots.history.history", never)
+    table = tmp_path / "t.ecsv"
+    done = infer(three[0], three[2], "--samples", 10, "--plot", tmp_path / "history.png", "--table", table, "--quiet")
+    assert done.exit_code == 1
+    assert done.stderr == f"error: 2 files: {tmp_path}/history.png: no time\n"
+    assert len(Table.read(table)) == 2
+
+
+def test_an_output_that_cannot_be_written_costs_itself(
+    infer: Run, three: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder goes while the first file is done."""
+    save = Posterior.save
+
+    def removing(self: Posterior, path: str | Path) -> None:
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        save(self, path)
+
+    monkeypatch.setattr(Posterior, "save", removing)
+    outputs = ("--output", tmp_path / "out" / "{stem}.csv", "--output", tmp_path / "{stem}.npz")
+    done = infer(three[0], three[2], "--samples", 10, *outputs, "--json", "--no-refine")
+    assert done.exit_code == 1
+    files = [f"{tmp_path}/out/{three[0].stem}.csv", f"{tmp_path}/out/twin.csv"]
+    lines = [f"error: {path}: {file}: No such file or directory" for path, file in zip(three[::2], files, strict=True)]
+    assert done.stderr.splitlines() == lines
+    written = [json.loads(line)["outputs"] for line in done.stdout.splitlines()]
+    assert written == [[f"{tmp_path}/{three[0].stem}.npz"], [f"{tmp_path}/twin.npz"]]
+
+
+def test_a_row_without_its_files_is_done_again(infer: Run, three: tuple[Path, ...], tmp_path: Path) -> None:
+    table = tmp_path / "t.ecsv"
+    call = (three[0], three[2], "--samples", 10, "--table", table, "--json", "--no-refine")
+    assert infer(*call).stdout.count("\n") == 2
+    assert infer(*call, "--output", tmp_path / "{stem}.csv").stdout.count("\n") == 2
+    (tmp_path / "twin.csv").unlink()
+    again = infer(*call, "--output", tmp_path / "{stem}.csv")
+    assert json.loads(again.stdout)["file"] == str(three[2])
+    assert len(Table.read(table)) == 2
