@@ -20,7 +20,7 @@ import numpy as np
 
 from xspecnf.atomic import atomically
 from xspecnf.errors import InputError
-from xspecnf.extras import require
+from xspecnf.extras import require_all
 from xspecnf.formats.cells import Cells
 from xspecnf.formats.columns import Row, columns
 from xspecnf.lock import lock
@@ -39,7 +39,7 @@ def check_suffix(path: Path) -> None:
     if suffix not in FORMATS:
         raise ValueError(f"{path}: no table has the suffix {path.suffix!r}; use one of {', '.join(FORMATS)}")
     if suffix == ".parquet":
-        require("pyarrow.parquet", "parquet", "Parquet")
+        require_all(("pyarrow", "pyarrow.parquet"), "parquet", "Parquet")
 
 
 class Catalogue:
