@@ -1,4 +1,7 @@
-"""`nox -s versions -p 3.11`: the same answers from the oldest to the newest onnxruntime and numpy that are allowed."""
+"""`nox -s versions -p 3.11`: the same answers from the oldest to the newest onnxruntime and numpy that are allowed.
+
+`nox -s newest`: the newest Python and the newest release of everything that writes files, without torch.
+"""
 
 from __future__ import annotations
 
@@ -27,3 +30,11 @@ def versions(session: nox.Session, onnxruntime: str, numpy: str) -> None:
     session.install(*(f"{name}=={version}" if version else name for name, version in wanted.items()), ".")
     session.run("xspecnf", "doctor")
     session.run("python", "benchmarks/versions.py", OBSERVATION, str(answers), env={"OMP_NUM_THREADS": "1"})
+
+
+@nox.session(python="3.13")
+def newest(session: nox.Session) -> None:
+    """The tests of the runtime and of the command by the newest releases; those that need torch skip."""
+    session.install(".[plot,netcdf,parquet,cluster,sign]", "pytest", "hypothesis", "onnx")
+    session.run("xspecnf", "doctor")
+    session.run("pytest", "tests/runtime", "tests/cli", env={"OMP_NUM_THREADS": "1"})

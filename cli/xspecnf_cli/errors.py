@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import ENOSPC, EPIPE
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -33,16 +32,10 @@ def report(error: BaseException, file: str = "") -> None:
     typer.echo(f"error: {text}" if file in text else f"error: {file}: {text}", err=True)
 
 
-def wrote(write: Callable[[], None], of: str, target: Path, debug: bool) -> bool:
-    """Whether an output of a spectrum could be written; if not, the reason is told, and costs that output alone."""
-    try:
-        write()
-    except Exception as error:
-        if debug:
-            raise
-        typer.echo(f"error: {of}: {target} was not written: {one_line(error)}", err=True)
-        return False
-    return True
+def report_output(error: BaseException, file: str, output: object) -> None:
+    """Print one error line on stderr: the file, which of its outputs could not be written, and why."""
+    why = error.strerror if isinstance(error, OSError) and error.strerror else one_line(error)
+    typer.echo(f"error: {file}: {output}: {why.removeprefix(f'{output}: ')}", err=True)
 
 
 @contextmanager

@@ -5,19 +5,24 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from xspecnf_cli import own
 from xspecnf_cli.build import needs_extra
-from xspecnf_cli.errors import Debug, reported
+from xspecnf_cli.errors import FAILED, Debug, reported
 from xspecnf_cli.help import REAL, RESULTS, RUNNING
+from xspecnf_cli.losses import Target, refuse_losses
 from xspecnf_cli.options import RealArfs, RealFolder, RealRmf, model_names
+from xspecnf_cli.outputs import Writing, result_targets, written
 from xspecnf_cli.progress import on_terminal, stages
+from xspecnf_cli.reading import bundle_files
 from xspecnf_cli.sheet import terminal
-from xspecnf_cli.targets import inputs_of, prepare
 
 if TYPE_CHECKING:
     from xspecnf_train.evaluate import Sizes
@@ -70,24 +75,52 @@ def evaluate(
       xspecnf evaluate nicer-bhb --spectra 300 --exact 100 --refined 50
       xspecnf evaluate my-bundle --real my-spectra --systematic 0.015
     """
-    if output is not None:
-        prepare([(output, "--output")], inputs_of([], [], (real_rmf,), bundle))
     with reported(debug), needs_extra("train"):
-        from xspecnf.atomic import write_atomically
         from xspecnf_train.evaluate import Sizes
+
+        _spare(bundle, output, plots, (real, real_rmf, real_arfs))
 
         sizes = Sizes(spectra, samples, min(exact, spectra), min(refined, spectra))
         files = _real_files(real, real_rmf, real_arfs)
         figures = _measured(bundle, sizes, seed, workers or os.cpu_count() or 1, files, systematic, marginal)
-        if output:
-            write_atomically(output, json.dumps(figures) + "\n")
         _show(figures, as_json)
-    if plots:
-        with reported(debug), needs_extra("plot"):
-            from xspecnf_train.evaluate.plots import save_plots
+        _, whole = written(_writings(figures, output, plots), bundle, debug)
+    if not whole:
+        raise typer.Exit(FAILED)
 
-            for path in save_plots(figures, plots):
-                typer.echo(f"wrote {path}", err=True)
+
+def _spare(bundle: str, output: Path | None, plots: Path | None, real: tuple[Path | None, ...]) -> None:
+    """Wrong usage, exit code 2, where the files would take the place of what is read or of another's; hours later it
+    would be too late. Raises MissingExtraError where plots cannot be drawn.
+    """
+    targets = [Target(output, "--output", own.FIGURES)] if output else []
+    if plots:
+        from xspecnf.plots import check_packages
+        from xspecnf_train.evaluate.plots import files
+
+        check_packages("a plot")
+        targets += result_targets(files(plots), "--plots")
+    read = (file for path in real if path for file in (path.rglob("*") if path.is_dir() else (path,)))
+    refuse_losses(targets, chain(bundle_files(bundle), ((file, "the file") for file in read)))
+
+
+def _writings(figures: dict[str, Any], output: Path | None, plots: Path | None) -> Iterator[Writing]:
+    """The files that were asked for, each with what writes it."""
+    from xspecnf.atomic import write_atomically
+
+    if output:
+        yield output, partial(write_atomically, output, json.dumps(figures) + "\n")
+    if plots:
+        from xspecnf_train.evaluate.plots import files
+
+        yield from ((file, partial(_plot, figures, file)) for file in files(plots))
+
+
+def _plot(figures: dict[str, Any], file: Path) -> None:
+    from xspecnf_train.evaluate.plots import save_plot
+
+    if save_plot(figures, file):
+        typer.echo(f"wrote {file}", err=True)
 
 
 def _real_files(folder: Path | None, rmf: Path | None, arfs: Path | None) -> RealFiles | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from xspecnf_cli.outputs import STEM, checked, refuse_shared, target
+from xspecnf_cli.losses import Target
+from xspecnf_cli.outputs import STEM, Writing, checked, refuse_shared, result_targets, target
 
 if TYPE_CHECKING:
     from xspecnf import Model, Posterior
     from xspecnf.formats.columns import Row
+    from xspecnf.observation import Observation
 
 
 @dataclass(frozen=True)
@@ -54,50 +56,66 @@ class Figures:
         """Whether every observation has figures of its own."""
         return not self.batch or STEM in self.pattern
 
-    def all(self, observations: Iterable[Path]) -> list[tuple[Path, str]]:
-        """The files of all observations, with the option that names them."""
+    def files(self, observation: Path) -> list[Path]:
+        """The files of one observation's figures: corner and spectrum, or none."""
         if not self.of_each:
-            return [(Path(self.pattern), "--plot")]
-        return [(file, "--plot") for path in observations for file in self.targets(path).values()]
-
-    def targets(self, observation: Path) -> dict[str, Path]:
-        """The files of one observation's figures, by kind."""
+            return []
         path = target(self.pattern, observation)
         kinds = ("corner", "unfolded" if self.unfolded else "spectrum")
-        return {kind: path.with_name(f"{path.stem}-{kind}{path.suffix}") for kind in kinds}
+        return [path.with_name(f"{path.stem}-{kind}{path.suffix}") for kind in kinds]
 
-    def refuse_few(self, samples: int, parameters: int) -> None:
-        """Wrong usage, exit code 2, where so many samples cannot show so many parameters."""
-        from xspecnf.plots.corner import too_few
+    def targets(self, observations: Sequence[Path]) -> list[Target]:
+        """All files, to be looked at before any work."""
+        files = [file for path in observations for file in self.files(path)] if self.of_each else [Path(self.pattern)]
+        return result_targets(files, "--plot")
 
-        if self.of_each and (fault := too_few(samples, parameters)):
-            raise typer.BadParameter(fault, param_hint="--samples")
+    def check_samples(self, samples: int, parameters: int) -> None:
+        """Wrong usage of `--samples`, exit code 2, where they are too few for what is drawn of each observation."""
+        if self.of_each:
+            check_corner(samples, parameters)
 
-    def drawings(self, posterior: Posterior, model: Model) -> dict[Path, Callable[[], None]]:
-        """What draws each of one observation's figures, by file. The posterior must have its observation."""
-        if posterior.observation is None or not self.of_each:
-            return {}
-        files = self.targets(Path(posterior.file))
-        return {file: partial(self._draw, kind, file, posterior, model) for kind, file in files.items()}
-
-    def _draw(self, kind: str, file: Path, posterior: Posterior, model: Model) -> None:
-        from xspecnf import plots
-        from xspecnf.plots.corner import corner
-        from xspecnf.plots.spectrum import spectrum
-
+    def of(self, posterior: Posterior, model: Model) -> Iterator[Writing]:
+        """One observation's figures, each with what draws it. The posterior must have its observation."""
         obs = posterior.observation
-        assert obs is not None
-        if kind == "corner":
-            refined = posterior.diagnostics.ess is not None
-            raw = model.infer(obs, len(posterior.theta), posterior.seed) if refined else None
-            plots.save(corner(posterior, raw), file)
-        else:
-            plots.save(spectrum(posterior, obs, self.unfolded), file)
+        if obs is not None and self.of_each:
+            corner, spectrum = self.files(Path(posterior.file))
+            yield corner, partial(_corner, corner, posterior, obs, model)
+            yield spectrum, partial(_spectrum, spectrum, posterior, obs, self.unfolded)
 
-    def draw_history(self, rows: Sequence[Row], model: Model) -> None:
-        """Draw the parameters of a batch against time."""
-        from xspecnf import plots
-        from xspecnf.plots.history import history
+    def history(self, rows: Sequence[Row], model: Model) -> Iterator[Writing]:
+        """The figure of a batch, its parameters against time, with what draws it."""
+        if not self.of_each:
+            yield Path(self.pattern), partial(_history, Path(self.pattern), rows, model)
 
-        plots.save(history(rows, model.bundle.parameters), Path(self.pattern))
-        typer.echo(f"wrote {self.pattern}", err=True)
+
+def check_corner(samples: int, parameters: int) -> None:
+    """Wrong usage of `--samples`, exit code 2, where they are too few for a corner plot."""
+    from xspecnf.plots.corner import check_samples
+
+    try:
+        check_samples(samples, parameters)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--samples") from None
+
+
+def _corner(file: Path, posterior: Posterior, obs: Observation, model: Model) -> None:
+    from xspecnf import plots
+    from xspecnf.plots.corner import corner
+
+    refined = posterior.diagnostics.ess is not None
+    raw = model.infer(obs, len(posterior.theta), posterior.seed) if refined else None
+    plots.save(corner(posterior, raw), file)
+
+
+def _spectrum(file: Path, posterior: Posterior, obs: Observation, unfolded: bool) -> None:
+    from xspecnf import plots
+    from xspecnf.plots.spectrum import spectrum
+
+    plots.save(spectrum(posterior, obs, unfolded), file)
+
+
+def _history(file: Path, rows: Sequence[Row], model: Model) -> None:
+    from xspecnf import plots
+    from xspecnf.plots.history import history
+
+    plots.save(history(rows, model.bundle.parameters), file)

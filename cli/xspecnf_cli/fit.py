@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xspecnf_cli.errors import FAILED, Debug, one_line, report, reported, wrote
+from xspecnf_cli.errors import FAILED, Debug, one_line, report, reported
 from xspecnf_cli.fit_table import fit_table
 from xspecnf_cli.help import RESULTS
 from xspecnf_cli.inputs import spectra
+from xspecnf_cli.lists import lists_in
 from xspecnf_cli.options import (
     Arf,
     Background,
@@ -27,10 +28,10 @@ from xspecnf_cli.options import (
     Row,
     Systematic,
 )
-from xspecnf_cli.outputs import Outputs
+from xspecnf_cli.outputs import Outputs, written
 from xspecnf_cli.progress import progress
+from xspecnf_cli.reading import Reading
 from xspecnf_cli.results import Shown
-from xspecnf_cli.targets import inputs_of, prepare
 
 if TYPE_CHECKING:
     from xspecnf import Model
@@ -89,11 +90,12 @@ def fit(
     """
     arguments, observations = observations, spectra(observations, row, quiet=quiet)
     outputs = Outputs.parse(output or [], observations, check_suffix)
-    prepare(outputs.all(observations), inputs_of(arguments, observations, (rmf, arf, background), model))
     deltas = tuple(profile or ())
     if not all(delta > 0 for delta in deltas):
         raise typer.BadParameter("DELTA must be positive", param_hint="--profile")
     with reported(debug):
+        lists = lists_in(arguments)
+        Reading(observations, lists, model, rmf, arf, background).spare(outputs.targets(observations))
         from xspecnf import load_model
         from xspecnf.batch import Job
 
@@ -127,13 +129,13 @@ def _done(fitter: Fitter, path: Path, outputs: Outputs, shown: Shown, debug: boo
         if shown == "json":
             typer.echo(json.dumps({"file": str(path), "error": one_line(error)}))
         return False
-    writing = {Path(file): partial(fitter.write, Path(file), best, profiles) for file in outputs.targets(path)}
-    written = [str(file) for file, write in writing.items() if wrote(write, str(path), file, debug)]
+    files = [(file, partial(fitter.write, file, best, profiles)) for file in outputs.files(path)]
+    done, whole = written(files, str(path), debug)
     if shown == "json":
-        typer.echo(_json(best, profiles, written))
+        typer.echo(_json(best, profiles, done))
     elif shown == "table":
-        fit_table(best, profiles, written).show()
-    return len(written) == len(writing)
+        fit_table(best, profiles, done).show()
+    return whole
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from xspecnf_cli.executors import executor
 from xspecnf_cli.figures import Figures
 from xspecnf_cli.help import RESULTS
 from xspecnf_cli.inputs import spectra
+from xspecnf_cli.lists import lists_in
 from xspecnf_cli.options import (
     Arf,
     Background,
@@ -33,8 +34,8 @@ from xspecnf_cli.options import (
 )
 from xspecnf_cli.outputs import Outputs, checked
 from xspecnf_cli.progress import progress
-from xspecnf_cli.results import Results, opened, remaining
-from xspecnf_cli.targets import TABLE, inputs_of, prepare
+from xspecnf_cli.reading import Reading
+from xspecnf_cli.results import Results, opened, remaining, table_targets
 
 
 def infer(
@@ -105,9 +106,9 @@ def infer(
         if table is not None:
             checked(catalogue.check_suffix, table, "--table")
         figures = Figures.parse(plot, observations, unfolded)
-        files = [*outputs.all(observations), *(figures.all(observations) if figures else ())]
-        files += [] if table is None else [(table, TABLE)]
-        prepare(files, inputs_of(arguments, observations, (rmf, arf, background), model))
+        targets = [*outputs.targets(observations), *table_targets(table)]
+        targets += figures.targets(observations) if figures else []
+        Reading(observations, lists_in(arguments), model, rmf, arf, background).spare(targets)
     shown = "json" if json_lines else "nothing" if quiet else "table"
     settings = {
         "samples": samples,
@@ -126,11 +127,11 @@ def infer(
 
         loaded = load_model(model, provider.value)
         if figures is not None:
-            figures.refuse_few(samples, len(loaded.bundle.parameters))
+            figures.check_samples(samples, len(loaded.bundle.parameters))
         if workers is None:
             loaded.warm_up()
         with opened(table, loaded, settings) as rows:
-            todo = remaining(observations, rows)
+            todo = remaining(observations, rows, outputs, figures)
             keep = any(needs_observation(Path(pattern)) for pattern in outputs.patterns)
             keep |= figures is not None and figures.of_each
             batch = loaded.infer_many(todo, executor=workers, keep_observation=keep, **settings)

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from xspecnf_cli import own
 from xspecnf_cli.errors import Debug, reported
+from xspecnf_cli.losses import Target, refuse_losses
 from xspecnf_cli.options import Provider, Where
 from xspecnf_cli.sheet import Line, Sheet
 
@@ -131,6 +133,8 @@ def sign(
     Example: xspecnf models sign ./bundle --key private.pem
     """
     with reported(debug):
-        from xspecnf.signature import sign_bundle
+        from xspecnf.signature import SIGNATURE_FILE, sign_bundle
 
+        target = Target(bundle / SIGNATURE_FILE, "BUNDLE", own.SIGNATURE)
+        refuse_losses([target], [(key, "the private key")])
         typer.echo(f"wrote {sign_bundle(bundle, key)}", err=True)

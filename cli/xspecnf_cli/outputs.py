@@ -9,6 +9,13 @@ from pathlib import Path
 
 import typer
 
+from xspecnf_cli import own
+from xspecnf_cli.errors import report_output
+from xspecnf_cli.losses import Target
+
+Writing = tuple[Path, Callable[[], None]]
+"""A file, and what writes it."""
+
 STEM = "{stem}"
 _SUFFIXES = (".gz", ".pha", ".pi", ".fits", ".fit", ".jsgrp")
 
@@ -34,13 +41,33 @@ class Outputs:
             refuse_shared(pattern, observations, "--output")
         return cls(tuple(patterns))
 
-    def all(self, observations: Iterable[Path]) -> list[tuple[Path, str]]:
-        """The files of all observations, with the option that names them."""
-        return [(Path(file), "--output") for path in observations for file in self.targets(path)]
-
-    def targets(self, observation: Path) -> list[str]:
+    def files(self, observation: Path) -> list[Path]:
         """The files of one observation."""
-        return [str(target(pattern, observation)) for pattern in self.patterns]
+        return [target(pattern, observation) for pattern in self.patterns]
+
+    def targets(self, observations: Sequence[Path]) -> list[Target]:
+        """The files of all observations, to be looked at before any work."""
+        return result_targets((file for path in observations for file in self.files(path)), "--output")
+
+
+def result_targets(files: Iterable[Path], option: str) -> list[Target]:
+    """Posteriors, fits or figures, to be looked at before any work."""
+    return [Target(file, option, own.RESULTS[file.suffix.lower()]) for file in files]
+
+
+def written(writings: Iterable[Writing], file: str, debug: bool = False) -> tuple[list[str], bool]:
+    """Write each; what was written, and whether that is all. What goes wrong with one costs that one, and a line."""
+    done, whole = [], True
+    for path, write in writings:
+        try:
+            write()
+            done.append(str(path))
+        except Exception as error:
+            if debug:
+                raise
+            whole = False
+            report_output(error, file, path)
+    return done, whole
 
 
 def checked(check_suffix: Callable[[Path], None], path: Path, option: str) -> None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xspecnf_cli.errors import Debug, reported
+from xspecnf_cli import own
+from xspecnf_cli.errors import FAILED, Debug, report_output, reported
+from xspecnf_cli.figures import check_corner
+from xspecnf_cli.losses import Target
 from xspecnf_cli.options import (
     Arf,
     Background,
@@ -24,7 +29,13 @@ from xspecnf_cli.options import (
     Systematic,
     Where,
 )
-from xspecnf_cli.targets import inputs_of, prepare
+from xspecnf_cli.outputs import written
+from xspecnf_cli.reading import Reading
+from xspecnf_cli.table import table
+
+if TYPE_CHECKING:
+    from xspecnf import Posterior
+    from xspecnf.observation import Observation as Observed
 
 
 def report(
@@ -52,24 +63,38 @@ def report(
       xspecnf report obs.pha --output report.html
       xspecnf report obs.pha --systematic 0.015 --output report.html
     """
-    prepare([(output, "--output")], inputs_of([], [observation], (rmf, arf, background), model))
     with reported(debug):
-        from dataclasses import replace
+        from xspecnf.plots import check_packages
 
+        check_packages("a report")
+        reading = Reading([observation], model=model, rmf=rmf, arf=arf, background=background)
+        reading.spare([Target(output, "--output", own.PAGE)])
         from xspecnf import load_model
-        from xspecnf.atomic import write_atomically
         from xspecnf.batch import Job
-        from xspecnf.extras import require
-        from xspecnf.plots.corner import too_few
-        from xspecnf.report import report as page
 
-        require("corner", "plot", "a report")
         loaded = load_model(model, provider.value)
-        if fault := too_few(samples, len(loaded.bundle.parameters)):
-            raise typer.BadParameter(fault, param_hint="--samples")
+        check_corner(samples, len(loaded.bundle.parameters))
         job = Job(samples, seed, refine, rmf, arf, background, systematic, marginal, response is not None)
         obs = job.read(observation, loaded)
         posterior = replace(loaded.infer(obs, samples, seed, refine), file=str(observation))
         raw = loaded.infer(obs, samples, seed) if refine else None
-        write_atomically(output, page(posterior, obs, raw, shlex.join(["xspecnf", *sys.argv[1:]])))
-    typer.echo(f"wrote {output}", err=True)
+        whole = _written(output, posterior, obs, raw, debug)
+    if not whole:
+        raise typer.Exit(FAILED)
+
+
+def _written(output: Path, posterior: Posterior, obs: Observed, raw: Posterior | None, debug: bool) -> bool:
+    """Write the page; whether all of it could be. Where it cannot be written the answer is printed instead."""
+    from xspecnf.atomic import write_atomically
+    from xspecnf.report import report as page
+
+    lost: list[Exception] = []
+    text = page(posterior, obs, raw, shlex.join(["xspecnf", *sys.argv[1:]]), None if debug else lost.append)
+    for error in lost:
+        report_output(error, posterior.file, f"{output}, a figure")
+    done, whole = written([(output, partial(write_atomically, output, text))], posterior.file, debug)
+    if whole:
+        typer.echo(f"wrote {done[0]}", err=True)
+    else:
+        table(posterior).show()
+    return whole and not lost

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from xspecnf_cli.errors import one_line, report, wrote
+from xspecnf_cli import own
+from xspecnf_cli.errors import one_line, report
 from xspecnf_cli.figures import Figures
-from xspecnf_cli.outputs import Outputs
+from xspecnf_cli.losses import Target
+from xspecnf_cli.outputs import Outputs, Writing, written
 from xspecnf_cli.table import table
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ class Results:
         catalogue: the open table of the batch, or None.
         figures: what is drawn, or None.
         rows: of the files that were done, for a figure of the batch.
-        failed: whether any file did.
+        failed: whether any file did, or one of its outputs.
     """
 
     model: Model
@@ -64,35 +67,36 @@ class Results:
             self._take_failure(path, result)
 
     def _take_posterior(self, path: Path, posterior: Posterior) -> None:
-        """What cannot be written or drawn costs itself alone: it is told, and the rest is done."""
         from xspecnf.formats.columns import row
         from xspecnf.formats.json import record
 
-        work: dict[Path, Callable[[], None]] = {}
-        for target in map(Path, self.outputs.targets(path)):
-            work[target] = partial(posterior.save, target)
-        if self.figures is not None:
-            work |= self.figures.drawings(posterior, self.model)
-            self.rows |= {posterior.file: row(posterior)} if not self.figures.of_each else {}
-        written = [str(target) for target, write in work.items() if self._done(write, posterior.file, target)]
-        if self.catalogue is not None:
-            self._done(partial(self.catalogue.append, row(posterior)), posterior.file, self.catalogue.path)
+        outputs = [(file, partial(posterior.save, file)) for file in self.outputs.files(path)]
+        figures = self.figures.of(posterior, self.model) if self.figures else ()
+        done = self._written(chain(outputs, figures), posterior.file)
+        if self.figures is not None and not self.figures.of_each:
+            self.rows[posterior.file] = row(posterior)
+        self._enter(row(posterior))
         if self.shown == "json":
-            typer.echo(json.dumps(record(posterior, written), allow_nan=False))
+            typer.echo(json.dumps(record(posterior, done), allow_nan=False))
         elif self.shown == "table":
-            table(posterior, written).show()
+            table(posterior, done).show()
 
     def finish(self) -> None:
         """Draw what shows the whole batch."""
-        if self.figures is not None and not self.figures.of_each:
-            draw = partial(self.figures.draw_history, list(self.rows.values()), self.model)
-            self._done(draw, "history", Path(self.figures.pattern))
+        if self.figures is not None:
+            history = self.figures.history(list(self.rows.values()), self.model)
+            for file in self._written(history, f"{len(self.rows)} files"):
+                typer.echo(f"wrote {file}", err=True)
 
-    def _done(self, write: Callable[[], None], of: str, target: Path) -> bool:
-        """Whether an output could be written."""
-        done = wrote(write, of, target, self.debug)
-        self.failed |= not done
+    def _written(self, writings: Iterable[Writing], file: str) -> list[str]:
+        done, whole = written(writings, file, self.debug)
+        self.failed |= not whole
         return done
+
+    def _enter(self, row: Row) -> None:
+        """Put a row into the table; that it is not on the disk yet costs neither the answer nor the other files."""
+        if self.catalogue is not None:
+            self._written([(self.catalogue.path, partial(self.catalogue.append, row))], str(row["file"]))
 
     def _take_failure(self, path: Path, failure: Failure) -> None:
         from xspecnf.formats.columns import failed
@@ -101,10 +105,17 @@ class Results:
             raise failure.error
         self.failed = True
         report(failure.error, failure.file)
-        if self.catalogue is not None:
-            self.catalogue.append(failed(str(path), one_line(failure.error)))
+        self._enter(failed(str(path), one_line(failure.error)))
         if self.shown == "json":
             typer.echo(json.dumps({"file": str(path), "error": one_line(failure.error)}))
+
+
+def table_targets(path: Path | None) -> list[Target]:
+    """The table and its journal, to be looked at before any work."""
+    if path is None:
+        return []
+    journal = path.with_name(path.name + ".journal")
+    return [Target(path, "--table", own.TABLES[path.suffix.lower()]), Target(journal, "--table", own.JOURNAL)]
 
 
 def opened(path: Path | None, model: Model, settings: dict[str, object]) -> AbstractContextManager[Catalogue | None]:
@@ -118,12 +129,21 @@ def opened(path: Path | None, model: Model, settings: dict[str, object]) -> Abst
     return Catalogue(path, model.bundle.parameters, text)
 
 
-def remaining(observations: list[Path], catalogue: Catalogue | None) -> list[Path]:
-    """The observations that the table does not have yet; what is left out is said on stderr."""
+def remaining(
+    observations: list[Path], catalogue: Catalogue | None, outputs: Outputs, figures: Figures | None
+) -> list[Path]:
+    """The observations that the table does not have yet, or that lack a file which is asked for; what is left out is
+    said on stderr.
+    """
     if catalogue is None:
         return observations
-    todo = [path for path in observations if path not in catalogue]
+
+    def done(path: Path) -> bool:
+        files = outputs.files(path) + (figures.files(path) if figures else [])
+        return path in catalogue and all(file.exists() for file in files)
+
+    todo = [path for path in observations if not done(path)]
     if len(todo) < len(observations):
-        done = len(observations) - len(todo)
-        typer.echo(f"{done} of {len(observations)} files are in {catalogue.path} already", err=True)
+        left_out = len(observations) - len(todo)
+        typer.echo(f"{left_out} of {len(observations)} files are in {catalogue.path} already", err=True)
     return todo

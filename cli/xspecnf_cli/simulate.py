@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xspecnf_cli.errors import Debug, reported
+from xspecnf_cli import own
+from xspecnf_cli.errors import FAILED, Debug, report, reported
 from xspecnf_cli.help import RESPONSE
+from xspecnf_cli.losses import Target
 from xspecnf_cli.progress import progress
+from xspecnf_cli.reading import Reading
+
+if TYPE_CHECKING:
+    from xspecnf.simulation import Setup
 
 NUMBER = "{n}"
 PARAMETERS = "Parameters, by their names here or in XSPEC"
@@ -36,9 +42,7 @@ Norm = Annotated[
 
 
 def simulate(
-    output: Annotated[
-        Path, typer.Option(metavar="FILE", help="The PHA file to write, which must not exist; {n}: its number.")
-    ],
+    output: Annotated[Path, typer.Option(metavar="FILE", help="The PHA file to write; {n}: its number.")],
     exposure: Annotated[float, typer.Option(min=1e-3, metavar="S", help="Exposure in seconds.")],
     nh: NH,
     gamma: Gamma,
@@ -77,14 +81,32 @@ def simulate(
     if spectra > 1 and NUMBER not in output.name:
         raise typer.BadParameter(f"{spectra} spectra need {NUMBER} in the name of the file", param_hint="--output")
     with reported(debug), progress(spectra, "simulate") as advance:
-        from xspecnf.simulation import Setup, refuse_existing, simulate_file
+        from xspecnf.simulation import Setup, simulated_files
 
-        setup = Setup((nh, gamma, f_sc, kt_disk, norm), exposure, rmf, arf, background, systematic)
-        numbers = (f"{number:0{len(str(spectra - 1))}}" for number in range(spectra))
+        numbers = [f"{number:0{len(str(spectra - 1))}}" for number in range(spectra)]
         paths = [output.with_name(output.name.replace(NUMBER, number)) for number in numbers]
-        for path in paths:  # before any is written
-            refuse_existing(setup, path)
+        files = [file for path in paths for file in simulated_files(path, background is not None)]
+        reading = Reading((), rmf=rmf, arf=arf, background=background)
+        reading.spare([Target(file, "--output", own.SPECTRUM) for file in files])
+        setup = Setup((nh, gamma, f_sc, kt_disk, norm), exposure, rmf, arf, background, systematic)
+        failed = False
         for number, path in enumerate(paths):
-            for written in simulate_file(setup, path, seed + number):
-                typer.echo(f"wrote {written}", err=True)
+            failed |= not _done(setup, path, seed + number, debug)
             advance()
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def _done(setup: Setup, path: Path, seed: int, debug: bool) -> bool:
+    """Simulate one; that it cannot be written is reported, so that others are."""
+    from xspecnf.simulation import simulate_file
+
+    try:
+        for file in simulate_file(setup, path, seed, replace=True):
+            typer.echo(f"wrote {file}", err=True)
+    except OSError as error:
+        if debug:
+            raise
+        report(error, str(path))
+        return False
+    return True

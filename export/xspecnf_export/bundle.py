@@ -50,6 +50,8 @@ def export(run: Path, bundle: Path, name: str | None = None, coreml: bool = True
     networks = load_networks(run, config)
     bundle = bundle.resolve()
     _refuse_to_replace(bundle)
+    if run.resolve().is_relative_to(bundle):
+        raise BundleError(f"{bundle}: holds the run {run}, and would be replaced; give --output another folder")
     bundle.parent.mkdir(parents=True, exist_ok=True)
     with _scratch(bundle) as scratch:
         draft = scratch / "new"

@@ -35,36 +35,6 @@ def spectrum_header(path: Path) -> Header:
         return {}
 
 
-DATA = {
-    "SPECTRUM": "a spectrum",
-    "RESPONSE": "a response",
-    "EVENTS": "events",
-    "SPECRESP": "a response",
-    "MATRIX": "a response",
-    "SPECRESP MATRIX": "a response",
-    "EBOUNDS": "a response",
-}
-"""Names and classes of the tables that hold data."""
-
-
-def data_in(path: Path) -> str:
-    """What data a file holds, in words: a spectrum, a response or events; '' for none, or no FITS file at all."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(6)
-            if start[:2] != b"\x1f\x8b" and start != b"SIMPLE":
-                return ""
-            file.seek(0)
-            return next(filter(None, map(_data, _headers(_unpacked(file)))), "")
-    except (OSError, EOFError, zlib.error, ValueError):
-        return ""
-
-
-def _data(header: Header) -> str:
-    names = (header.get("EXTNAME", "").upper(), header.get("HDUCLAS1", "").upper())
-    return next((DATA[name] for name in names if name in DATA), "")
-
-
 def _unpacked(file: IO[bytes]) -> IO[bytes]:
     """The file from its beginning, gunzipped if it is packed."""
     packed = file.read(2) == b"\x1f\x8b"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,20 @@ img { max-width: 100% } figure { margin: 1rem 0 } figcaption { color: #555 } pre
 """.strip()
 
 
-def report(posterior: Posterior, obs: Observation, raw: Posterior | None = None, command: str = "") -> str:
+Lost = Callable[[Exception], None]
+"""What is told why a figure cannot be drawn."""
+
+GENERATOR = '<meta name="generator" content="xspecnf">'
+"""By which a later run knows that it may replace the page."""
+
+
+def report(
+    posterior: Posterior,
+    obs: Observation,
+    raw: Posterior | None = None,
+    command: str = "",
+    lost: Lost | None = None,
+) -> str:
     """The page.
 
     Args:
@@ -36,33 +50,42 @@ def report(posterior: Posterior, obs: Observation, raw: Posterior | None = None,
         obs: what it was inferred from.
         raw: the network's own posterior, for the corner plot of a refined one.
         command: what repeats the inference, for the provenance.
+        lost: is told why a figure cannot be drawn, in whose place the page says so; without it the error is raised.
 
     Raises:
         MissingExtraError: matplotlib or corner is not installed.
     """
     name = escape(posterior.file.rsplit("/", 1)[-1])
-    sections = "".join(_sections(posterior, obs, raw, command))
+    sections = "".join(_sections(posterior, obs, raw, command, lost))
     return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}</title>'
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">{GENERATOR}<title>{name}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head>'
         f"<body><h1>{name} {badge(posterior.diagnostics.verdict)}</h1>{sections}</body></html>\n"
     )
 
 
-def _sections(posterior: Posterior, obs: Observation, raw: Posterior | None, command: str) -> Iterator[str]:
+def _sections(
+    posterior: Posterior,
+    obs: Observation,
+    raw: Posterior | None,
+    command: str,
+    lost: Lost | None,
+) -> Iterator[str]:
     yield _verdict(posterior)
     yield f"<h2>Parameters</h2>{summary_table(posterior)}"
     yield f"<h2>How well it fits</h2>{table((), _fit(posterior))}"
     yield _image(
-        spectrum(posterior, obs),
+        partial(spectrum, posterior, obs),
         "The observed counts, the model and what it would have observed (68 and 95 %); below, residuals in sigma.",
+        lost,
     )
     yield _image(
-        spectrum(posterior, obs, unfolded=True),
+        partial(spectrum, posterior, obs, unfolded=True),
         "The same unfolded: the data depend on the model that was used to unfold them.",
+        lost,
     )
     yield "<h2>Posterior</h2>"
-    yield _image(corner(posterior, raw), "68 and 95 % contours of every pair of parameters.")
+    yield _image(partial(corner, posterior, raw), "68 and 95 % contours of every pair of parameters.", lost)
     yield f"<h2>Provenance</h2>{table((), _provenance(posterior, obs))}"
     yield f"<pre>{escape(command)}</pre>" if command else ""
 
@@ -108,7 +131,13 @@ def _provenance(posterior: Posterior, obs: Observation) -> Iterator[tuple[str, s
     yield from (("note", note) for note in posterior.notes)
 
 
-def _image(figure: Figure, caption: str) -> str:
-    content = b64encode(rendered(figure, "png")).decode()
+def _image(draw: Callable[[], Figure], caption: str, lost: Lost | None) -> str:
     words = escape(caption)
+    try:
+        content = b64encode(rendered(draw(), "png")).decode()
+    except Exception as error:
+        if lost is None:
+            raise
+        lost(error)
+        return f"<p>No figure could be drawn here ({escape(str(error))}). It would show: {words}</p>"
     return f'<figure><img src="data:image/png;base64,{content}" alt="{words}"><figcaption>{words}</figcaption></figure>'

@@ -106,23 +106,25 @@ class Setup:
         return rng.poisson(expected)
 
 
-def refuse_existing(setup: Setup, path: Path) -> None:
-    """Raise InputError where a file of `simulate_file` is there: what it writes is data, which replace nothing."""
-    for target in filter(None, (path, _background_path(setup, path))):
-        if target.exists():
-            raise InputError(f"{target}: exists already; remove it or choose another --output")
+def simulated_files(path: Path, background: bool) -> list[Path]:
+    """What :func:`simulate_file` writes: `path` and, with a background, its copy beside it as `<stem>_bg.pha`."""
+    return [path, path.with_name(f"{path.stem}_bg.pha")] if background else [path]
 
 
-def simulate_file(setup: Setup, path: Path, seed: int) -> list[Path]:
-    """Simulate and write `path`, with a copy of the background beside it as `<stem>_bg.pha`; returns what was written.
+def simulate_file(setup: Setup, path: Path, seed: int, replace: bool = False) -> list[Path]:
+    """Simulate and write the :func:`simulated_files`; returns them. Their folder is made.
 
-    Its folder is made.
+    replace: also where there is such a file already.
 
     Raises:
-        InputError: a file exists already, a response cannot be read, or the background has other channels.
+        InputError: a file exists already and is not to be replaced, a response cannot be read, or the background has
+            other channels.
     """
-    refuse_existing(setup, path)
-    background_path = _background_path(setup, path)
+    written = simulated_files(path, setup.background_file is not None)
+    background_path = written[1] if setup.background_file else None
+    for target in written:
+        if target.exists() and not replace:
+            raise InputError(f"{target}: exists already; remove it or choose another --output")
     counts = setup.draw(np.random.default_rng(seed))
     path.parent.mkdir(parents=True, exist_ok=True)
     if setup.background is not None and background_path is not None:
@@ -136,12 +138,7 @@ def simulate_file(setup: Setup, path: Path, seed: int) -> list[Path]:
     )
     by_label = counts[::-1] if setup.rmf.numbering.descending else counts
     pha.write_spectrum(path, by_label, setup.exposure, setup.rmf.first_channel, header, setup.systematic)
-    return [path] if background_path is None else [path, background_path]
-
-
-def _background_path(setup: Setup, path: Path) -> Path | None:
-    """Where the background's copy goes; None without one."""
-    return path.with_name(f"{path.stem}_bg.pha") if setup.background_file else None
+    return written
 
 
 def channel_rate(theta: Float64, rmf: Rmf, arf: Arf | None) -> Float64:

@@ -26,6 +26,25 @@ def test_a_sound_installation(run: Run) -> None:
     assert "known parameters found again" in done.stdout
 
 
+def test_each_extra_is_tried(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What works, what is not whole, and what is there but does not work, which alone is a fault."""
+    from xspecnf import trials
+
+    def broken() -> str:
+        raise TypeError("no backend")
+
+    states = {"plot": "", "netcdf": "incomplete: needs h5py", "sign": "not installed", "parquet": ""}
+    monkeypatch.setattr(trials, "state", states.get)
+    monkeypatch.setattr(trials, "TRIALS", dict.fromkeys(states, lambda: "done") | {"parquet": broken})
+    monkeypatch.setattr("xspecnf.bundle.shipped_bundles", dict)
+    done = run("doctor")
+    assert done.exit_code == 1
+    tried = [line for line in done.stdout.splitlines() if line.startswith("trial of ")]
+    assert tried[:2] == ["trial of plot: done", "trial of netcdf: incomplete: needs h5py"]
+    assert len(tried) == 3
+    assert tried[2].startswith("trial of parquet: FAILED: the packages do not work together (TypeError: no backend)")
+
+
 def test_every_fault_is_named(run: Run, tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A damaged bundle and a wrong number, both in one go; no traceback."""
     folder = shutil.copytree(tiny_bundle, tmp_path / "copy")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -37,19 +38,43 @@ def small_files() -> None:
 
 
 def test_a_full_disk_takes_nothing_that_was_there(call: Call, tmp_path: Path) -> None:
-    """The .npz of 500 samples finds no room; an earlier one and the table stay as they were."""
-    before, table = tmp_path / "1200120106.npz", tmp_path / "t.ecsv"
-    np.savez(before, earlier=np.arange(3))
+    """The .npz of 500 samples finds no room: an earlier one stays as it was, both answers are printed and have their
+    rows, and the same command makes up for what is not there.
+    """
+    outputs = [tmp_path / "1200120106.npz", tmp_path / "ni1200120194.npz"]
+    before, table = outputs[0], tmp_path / "t.ecsv"
+    np.savez(before, state=np.arange(3))
     whole = before.read_bytes()
-    done = call("--output", tmp_path / "{stem}.npz", "--table", table, preexec_fn=small_files)
+    done = call("--output", tmp_path / "{stem}.npz", "--table", table, stdout=subprocess.PIPE, preexec_fn=small_files)
     assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert f"{before}" in done.stderr
+    for line, output in zip(done.stderr.splitlines(), outputs, strict=True):
+        assert re.fullmatch(rf"error: \S+/{output.stem}\.pha: {output}: File too large", line)
+    assert done.stdout.count("kT_disk") == 2
+    assert "wrote" not in done.stdout
     assert before.read_bytes() == whole
-    assert {path.name for path in tmp_path.iterdir()} <= {before.name, table.name}
-    again = call("--output", tmp_path / "{stem}.npz", "--table", table, "--quiet")
-    assert (again.returncode, again.stderr) == (0, "")
+    assert {path.name for path in tmp_path.iterdir()} == {before.name, table.name}
     assert len(Table.read(table)) == 2
+    again = call("--output", tmp_path / "{stem}.npz", "--table", table, "--quiet")
+    assert (again.returncode, again.stderr) == (0, f"1 of 2 files are in {table} already\n")
+    assert outputs[1].exists()
+    assert len(Table.read(table)) == 2
+
+
+def test_a_table_that_finds_no_room_costs_no_answer(call: Call, tmp_path: Path) -> None:
+    """A line for each row that did not reach the disk, and one for the table."""
+    table = tmp_path / "t.ecsv"
+
+    def smaller() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+    done = call("--table", table, stdout=subprocess.PIPE, preexec_fn=smaller)
+    assert done.returncode == 1
+    assert done.stdout.count("kT_disk") == 2
+    lines = done.stderr.splitlines()
+    assert len(lines) == 3
+    assert all("File too large; the rows so far are kept" in line for line in lines)
+    assert f".pha: {table}: " in lines[0]
 
 
 @pytest.mark.parametrize("option", ["--table", "--output"])
@@ -58,9 +83,8 @@ def test_a_folder_that_takes_no_file_is_named(call: Call, option: str) -> None:
     if not Path("/proc/self").exists():
         pytest.skip("needs /proc, in which nobody can create a file")
     done = call(option, "/proc/{stem}.fits" if option == "--output" else "/proc/t.fits", "--quiet")
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert "/proc/" in done.stderr
+    assert done.returncode == 2
+    assert "its folder /proc cannot be written to" in done.stderr
 
 
 def unread() -> int:

@@ -83,3 +83,18 @@ def test_a_bad_file_fails_alone(fit: Run, example: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(("option", "value"), [("--profile", 0), ("--output", "fit.csv"), ("--start", "middle")])
 def test_wrong_usage(fit: Run, example: Path, option: str, value: object) -> None:
     assert fit(example, option, value).exit_code == 2
+
+
+def test_an_output_that_cannot_be_written_costs_itself(
+    fit: Run, example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: str) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("xspecnf.formats.xcm.write_atomically", full)
+    script, record = tmp_path / "new" / "fit.xcm", tmp_path / "fit.json"
+    done = fit(example, "--output", script, "--output", record, "--json")
+    assert done.exit_code == 1
+    assert done.stderr == f"error: {example}: {script}: No space left on device\n"
+    assert json.loads(done.stdout)["outputs"] == [str(record)]
+    assert json.loads(record.read_text())["parameters"] == json.loads(done.stdout)["parameters"]

@@ -90,141 +90,6 @@ def test_a_missing_package_is_said_before_the_work(
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("as_what", ["itself", "link", "hard link", "spelling", "another's"])
-def test_no_output_takes_the_place_of_a_spectrum(
-    infer: Run, three: tuple[Path, ...], tmp_path: Path, as_what: str
-) -> None:
-    """Nor before any work: the spectrum stays as it is, and nothing is printed."""
-    spectrum = tmp_path / "obs.fits"
-    shutil.copy(three[0], spectrum)
-    before = spectrum.read_bytes()
-    link = tmp_path / "other.fits"
-    if as_what == "link":
-        link.symlink_to(spectrum)
-    elif as_what == "hard link":
-        link.hardlink_to(spectrum)
-    named = {
-        "itself": tmp_path / "{stem}.fits",
-        "spelling": f"{tmp_path}/../{tmp_path.name}/obs.fits",
-        "another's": tmp_path / "obs.fits",
-    }
-    spectra = [three[0]] if as_what == "another's" else [spectrum]
-    done = infer(*spectra, "--response", "bundle", "--output", named.get(as_what, link))
-    assert (done.exit_code, done.stdout) == (2, "")
-    assert "is read" in done.stderr or "holds a spectrum" in done.stderr
-    assert spectrum.read_bytes() == before
-
-
-@pytest.mark.parametrize("option", ["--rmf", "--arf", "--background"])
-def test_no_output_takes_the_place_of_an_option_s_file(infer: Run, example: Path, tmp_path: Path, option: str) -> None:
-    given = tmp_path / "given.fits"
-    source = {"--rmf": example.with_suffix(".rmf.gz"), "--arf": example.with_suffix(".arf"), "--background": example}
-    shutil.copy(source[option], given)
-    before = given.read_bytes()
-    assert infer(example, option, given, "--output", given).exit_code == 2
-    assert infer(example, option, given, "--table", given).exit_code == 2
-    assert given.read_bytes() == before
-
-
-def test_no_output_takes_the_place_of_a_list_a_bundle_or_another_output(
-    infer: Run, example: Path, tmp_path: Path, tiny_bundle: Path
-) -> None:
-    lists = tmp_path / "list.json"
-    lists.write_text(f"{example}\n")
-    for output in (lists, tiny_bundle / "manifest.json"):
-        done = infer(f"@{lists}", "--output", output)
-        assert done.exit_code == 2
-        assert "which is read" in done.stderr
-    same = tmp_path / "out.fits"
-    assert "is written too" in infer(example, "--output", same, "--table", same).stderr
-
-
-def test_results_replace_results_and_nothing_else(run: Run, infer: Run, example: Path, tmp_path: Path) -> None:
-    """The same rule for every verb; an empty file, as mktemp makes them, holds nothing to lose."""
-    outputs = [tmp_path / f"out{suffix}" for suffix in (".npz", ".json", ".csv", ".fits", ".nc")]
-    options = [word for path in outputs for word in ("--output", path)]
-    outputs[0].touch()
-    for _ in range(2):
-        assert infer(example, "--samples", 10, "--no-refine", "--quiet", *options).exit_code == 0
-    for path in outputs:
-        path.write_text("precious")
-        done = infer(example, "--output", path)
-        assert (done.exit_code, path.read_text()) == (2, "precious")
-    script = tmp_path / "fit.xcm"
-    script.write_text("precious")
-    assert run("fit", example, "--output", script).exit_code == 2
-    assert run("report", example, "--output", script).exit_code == 2
-    assert script.read_text() == "precious"
-
-
-def test_folders_of_outputs_are_made(infer: Run, example: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "a" / "b"
-    options = ("--output", folder / "{stem}" / "x.npz", "--table", folder / "t" / "t.ecsv")
-    assert infer(example, "--samples", 10, "--no-refine", *options).exit_code == 0
-    assert (folder / example.stem / "x.npz").exists()
-    assert (folder / "t" / "t.ecsv").exists()
-    in_the_way = infer(example, "--output", folder / "t" / "t.ecsv" / "x.npz")
-    assert (in_the_way.exit_code, in_the_way.stdout) == (2, "")
-    assert "its folder cannot be made" in in_the_way.stderr
-
-
-def test_too_few_samples_for_a_figure_are_wrong_usage(run: Run, infer: Run, example: Path, tmp_path: Path) -> None:
-    done = infer(example, "--samples", 4, "--plot", tmp_path / "p.png", "--table", tmp_path / "t.ecsv")
-    assert (done.exit_code, done.stdout) == (2, "")
-    assert "4 samples are too few for a corner plot" in done.stderr
-    assert not (tmp_path / "t.ecsv").exists()
-    assert run("report", example, "--samples", 4, "--output", tmp_path / "p.html").exit_code == 2
-
-
-@pytest.mark.usefixtures("coarse")
-def test_a_figure_that_cannot_be_drawn_costs_itself_alone(
-    infer: Run, three: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import xspecnf.plots.corner as module
-
-    drawn = module.corner
-
-    def corner(posterior: Posterior, raw: Posterior | None = None) -> object:
-        if "twin" in posterior.file:
-            raise ValueError("no spread in nH")
-        return drawn(posterior, raw)
-
-    monkeypatch.setattr(module, "corner", corner)
-    table = tmp_path / "t.ecsv"
-    options = ("--samples", 10, "--plot", tmp_path / "{stem}.png", "--table", table, "--json")
-    done = infer(three[2], three[0], *options)
-    assert done.exit_code == 1
-    assert done.stderr == f"error: {three[2]}: {tmp_path}/twin-corner.png was not written: no spread in nH\n"
-    written = [json.loads(line)["outputs"] for line in done.stdout.splitlines()]
-    assert written[0] == [f"{tmp_path}/twin-spectrum.png"]
-    assert len(written[1]) == 2
-    assert [str(file) for file in Table.read(table)["file"]] == [str(three[2]), str(three[0])]
-
-
-def test_an_output_that_cannot_be_written_costs_itself_alone(
-    run: Run, infer: Run, three: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from xspecnf.formats import npz
-
-    def full(path: Path, content: object) -> None:
-        raise OSError(28, "No space left on device", str(path))
-
-    monkeypatch.setattr(npz, "write_atomically", full)
-    table = tmp_path / "t.ecsv"
-    options = ("--output", tmp_path / "{stem}.npz", "--output", tmp_path / "{stem}.csv", "--table", table)
-    done = infer(three[0], three[2], "--samples", 10, *options)
-    assert done.exit_code == 1
-    assert len(done.stderr.splitlines()) == 2
-    assert done.stdout.count("verdict: ") == 2
-    assert len(list(tmp_path.glob("*.csv"))) == 2
-    assert len(Table.read(table)) == 2
-    monkeypatch.setattr("xspecnf.formats.xcm.write_atomically", full)
-    done = run("fit", three[0], "--output", tmp_path / "f.xcm", "--output", tmp_path / "f.json")
-    assert (done.exit_code, (tmp_path / "f.json").exists()) == (1, True)
-    assert "f.xcm was not written" in done.stderr
-    assert "PGStat/dof" in done.stdout
-
-
 def test_what_is_saved_can_be_loaded(infer: Run, example: Path, tmp_path: Path) -> None:
     done = infer(example, "--samples", 10, "--output", tmp_path / "post.npz", "--json", "--no-refine")
     post = Posterior.load(tmp_path / "post.npz")
@@ -256,3 +121,97 @@ def test_figure_of_a_batch(infer: Run, three: tuple[Path, ...], tmp_path: Path) 
 def test_figures_of_unknown_kind_or_of_one_name_are_wrong_usage(infer: Run, example: Path) -> None:
     assert infer(example, "--plot", "figure.doc").exit_code == 2
     assert infer(example, example, "--plot", "{stem}.png").exit_code == 2
+
+
+def test_too_few_samples_for_a_corner_plot_are_wrong_usage(
+    infer: Run, run: Run, tiny_bundle: Path, three: tuple[Path, ...], tmp_path: Path
+) -> None:
+    """Before any work: no answer, no table."""
+    plot, table = tmp_path / "new" / "{stem}.png", tmp_path / "t.ecsv"
+    page = ("--model", tiny_bundle, "--output", tmp_path / "page.html")
+    for done in (
+        infer(three[0], three[2], "--samples", 5, "--plot", plot, "--table", table),
+        run("report", three[0], "--samples", 5, *page),
+    ):
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert "--samples: 5 samples are too few for a corner plot" in done.stderr
+    assert not table.exists()
+    assert infer(three[0], three[2], "--samples", 5, "--plot", tmp_path / "history.png").exit_code == 0
+
+
+@pytest.mark.usefixtures("coarse")
+def test_a_figure_that_cannot_be_drawn_costs_itself(
+    infer: Run, three: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two spectra the first's corner plot: its spectrum is drawn, its row is there, the second has all."""
+    from xspecnf.plots import corner
+
+    draw = corner.corner
+
+    def fussy(posterior: Posterior, raw: Posterior | None = None) -> object:
+        if posterior.file == str(three[0]):
+            raise ValueError("no spread in nH")
+        return draw(posterior, raw)
+
+    monkeypatch.setattr(corner, "corner", fussy)
+    table = tmp_path / "t.ecsv"
+    call = (three[0], three[2], "--samples", 20, "--plot", tmp_path / "{stem}.png", "--table", table, "--json")
+    done = infer(*call)
+    assert done.exit_code == 1
+    stem = three[0].stem
+    assert done.stderr == f"error: {three[0]}: {tmp_path}/{stem}-corner.png: no spread in nH\n"
+    assert [json.loads(line)["outputs"] for line in done.stdout.splitlines()] == [
+        [f"{tmp_path}/{stem}-spectrum.png"],
+        [f"{tmp_path}/twin-corner.png", f"{tmp_path}/twin-spectrum.png"],
+    ]
+    assert not any(Table.read(table)["error"].filled("").tolist())
+    monkeypatch.setattr(corner, "corner", draw)
+    again = infer(*call)
+    assert (again.exit_code, json.loads(again.stdout)["file"]) == (0, str(three[0]))
+    assert (tmp_path / f"{stem}-corner.png").exists()
+
+
+def test_a_history_that_cannot_be_drawn_costs_itself(
+    infer: Run, three: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> object:
+        raise ValueError("no time")
+
+    monkeypatch.setattr("xspecnf.plots.history.history", never)
+    table = tmp_path / "t.ecsv"
+    done = infer(three[0], three[2], "--samples", 10, "--plot", tmp_path / "history.png", "--table", table, "--quiet")
+    assert done.exit_code == 1
+    assert done.stderr == f"error: 2 files: {tmp_path}/history.png: no time\n"
+    assert len(Table.read(table)) == 2
+
+
+def test_an_output_that_cannot_be_written_costs_itself(
+    infer: Run, three: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder goes while the first file is done."""
+    save = Posterior.save
+
+    def removing(self: Posterior, path: str | Path) -> None:
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        save(self, path)
+
+    monkeypatch.setattr(Posterior, "save", removing)
+    outputs = ("--output", tmp_path / "out" / "{stem}.csv", "--output", tmp_path / "{stem}.npz")
+    done = infer(three[0], three[2], "--samples", 10, *outputs, "--json", "--no-refine")
+    assert done.exit_code == 1
+    files = [f"{tmp_path}/out/{three[0].stem}.csv", f"{tmp_path}/out/twin.csv"]
+    lines = [f"error: {path}: {file}: No such file or directory" for path, file in zip(three[::2], files, strict=True)]
+    assert done.stderr.splitlines() == lines
+    written = [json.loads(line)["outputs"] for line in done.stdout.splitlines()]
+    assert written == [[f"{tmp_path}/{three[0].stem}.npz"], [f"{tmp_path}/twin.npz"]]
+
+
+def test_a_row_without_its_files_is_done_again(infer: Run, three: tuple[Path, ...], tmp_path: Path) -> None:
+    table = tmp_path / "t.ecsv"
+    call = (three[0], three[2], "--samples", 10, "--table", table, "--json", "--no-refine")
+    assert infer(*call).stdout.count("\n") == 2
+    assert infer(*call, "--output", tmp_path / "{stem}.csv").stdout.count("\n") == 2
+    (tmp_path / "twin.csv").unlink()
+    again = infer(*call, "--output", tmp_path / "{stem}.csv")
+    assert json.loads(again.stdout)["file"] == str(three[2])
+    assert len(Table.read(table)) == 2

@@ -124,3 +124,43 @@ def test_without_the_packages_that_draw_nothing_is_begun(
     done = run("report", example, "--output", tmp_path / "report.html")
     assert done.exit_code == 1
     assert "pip install 'xspecnf[plot]'" in done.stderr
+
+
+@pytest.fixture
+def short(run: Run, example: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A report of few samples, drawn in no time."""
+    monkeypatch.setattr("xspecnf.plots.DPI", 20)
+
+    def invoke(output: Path) -> Result:
+        return run("report", example, "--model", tiny_bundle, "--no-refine", "--samples", 20, "--output", output)
+
+    return invoke
+
+
+def test_a_figure_that_cannot_be_drawn_leaves_the_page(
+    short: Run, example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> object:
+        raise ValueError("no spread in <nH>")
+
+    monkeypatch.setattr("xspecnf.report.corner", never)
+    page = tmp_path / "new" / "page.html"
+    done = short(page)
+    assert done.exit_code == 1
+    assert done.stderr.splitlines() == [f"error: {example}: {page}, a figure: no spread in <nH>", f"wrote {page}"]
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<figure>") == 2
+    assert "No figure could be drawn here (no spread in &lt;nH&gt;)" in text
+
+
+def test_a_page_that_cannot_be_written_leaves_the_answer(
+    short: Run, example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: str) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("xspecnf.atomic.write_atomically", full)
+    done = short(tmp_path / "page.html")
+    assert done.exit_code == 1
+    assert done.stderr == f"error: {example}: {tmp_path}/page.html: No space left on device\n"
+    assert "kT_disk" in done.stdout

@@ -127,23 +127,54 @@ def test_the_set_is_complete(
     assert "no-background" not in shown.stdout
 
 
-def test_simulate_never_overwrites(run: Run, response: tuple, tmp_path: Path) -> None:
-    path = tmp_path / "sim.pha"
-    path.write_text("precious")
-    done = run("simulate", "--output", path, *response, "--exposure", 10, *THETA)
+@pytest.mark.parametrize("name", ["sim.pha", "sim_bg.pha"])
+def test_simulate_replaces_nothing_but_simulations(
+    run: Run, response: tuple, example: Path, tmp_path: Path, name: str
+) -> None:
+    """The spectrum and the background's copy are looked at before either is made."""
+    call = ("simulate", *response, "--exposure", 10, *THETA)
+    (tmp_path / name).write_text("precious")
+    done = run(*call, "--output", tmp_path / "sim.pha", "--background", example)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"{tmp_path / name}: exists already and xspecnf did not write it" in done.stderr
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["precious"]
+    assert run(*call, "--output", tmp_path / "again.pha").exit_code == 0
+    assert run(*call, "--output", tmp_path / "again.pha", "--seed", 1).exit_code == 0
+
+
+def test_simulate_spares_what_it_reads(run: Run, response: tuple, tmp_path: Path) -> None:
+    """A background that was simulated too, by its name and by that of the copy."""
+    call = ("simulate", *response, "--exposure", 10, *THETA)
+    for name in ("a.pha", "b_bg.pha"):
+        run(*call, "--output", tmp_path / name)
+        whole = (tmp_path / name).read_bytes()
+        target = tmp_path / name.replace("_bg", "")
+        done = run(*call, "--output", target, "--background", tmp_path / name)
+        assert done.exit_code == 2
+        assert f"is the background {tmp_path / name}, which is read" in done.stderr
+        assert (tmp_path / name).read_bytes() == whole
+
+
+def test_one_that_cannot_be_written_costs_no_other(
+    run: Run, response: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from xspecnf.formats import pha
+
+    whole = pha.write_atomically
+
+    def full(path: Path, content: bytes) -> None:
+        if path.name == "new0.pha":
+            raise OSError(28, "No space left on device", str(path))
+        whole(path, content)
+
+    monkeypatch.setattr(pha, "write_atomically", full)
+    output = tmp_path / "folder" / "new{n}.pha"
+    done = run("simulate", "--output", output, "--spectra", 2, *response, "--exposure", 10, *THETA)
     assert done.exit_code == 1
-    assert "exists already" in done.stderr
-    assert path.read_text() == "precious"
-    many = ("--output", tmp_path / "sim{n}.pha", "--spectra", 3, *response, "--exposure", 10, *THETA)
-    (tmp_path / "sim2.pha").touch()
-    assert "sim2.pha: exists already" in run("simulate", *many).stderr
-    assert not (tmp_path / "sim0.pha").exists()
-
-
-def test_a_folder_for_simulations_is_made(run: Run, response: tuple, tmp_path: Path) -> None:
-    path = tmp_path / "new" / "sim.pha"
-    assert run("simulate", "--output", path, *response, "--exposure", 10, *THETA).exit_code == 0
-    assert path.exists()
+    assert done.stderr.splitlines() == [
+        f"error: [Errno 28] No space left on device: '{tmp_path}/folder/new0.pha'",
+        f"wrote {tmp_path}/folder/new1.pha",
+    ]
 
 
 def test_parameters_outside_the_prior_are_refused(run: Run, response: tuple, tmp_path: Path) -> None:

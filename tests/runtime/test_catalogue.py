@@ -187,3 +187,12 @@ def test_the_journal_is_plain_json(tmp_path: Path, post: Posterior) -> None:
         catalogue.append(row(post))
         (line,) = catalogue.journal.read_text().splitlines()
     assert json.loads(line)["verdict"] == post.diagnostics.verdict
+
+
+def test_a_journal_that_is_none_is_left_alone(tmp_path: Path) -> None:
+    """Another's file without an end of line, which would else be a torn row."""
+    journal = tmp_path / "batch.ecsv.journal"
+    journal.write_bytes(b"SIMPLE  =                    T")
+    with pytest.raises(InputError, match="not a journal of xspecnf"), _open(tmp_path / "batch.ecsv"):
+        pass
+    assert journal.read_bytes() == b"SIMPLE  =                    T"

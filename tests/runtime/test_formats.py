@@ -6,11 +6,13 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from xspecnf.errors import InputError, MissingExtraError
+from xspecnf.formats import check_suffix
 from xspecnf.formats.json import record
 from xspecnf.likelihood import log_likelihood
 from xspecnf.model import load_model
@@ -170,18 +172,37 @@ def test_arviz_reads_the_netcdf_file(weighted: Posterior, synthetic: Observation
 
 @ARVIZ
 def test_arviz_object_without_the_observation(weighted: Posterior) -> None:
+    """Of either generation: an InferenceData has groups, a DataTree children."""
     arviz = pytest.importorskip("arviz")
     data = replace(weighted, observation=None).to_arviz()
-    assert set(data.groups()) == {"posterior", "sample_stats"}
+    groups = data.children if hasattr(data, "children") else data.groups()
+    assert set(groups) == {"posterior", "sample_stats"}
     summary = arviz.summary(data, kind="stats")
-    assert summary.loc["Gamma", "mean"] == pytest.approx(weighted.summary()["Gamma"].mean, abs=0.05)
+    assert float(summary.loc["Gamma", "mean"]) == pytest.approx(weighted.summary()["Gamma"].mean, abs=0.05)
 
 
+def test_the_kind_of_object_is_decided_by_what_it_is(weighted: Posterior, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ArviZ 1.3 has the name InferenceData, which is the tree; 0.x has a class of its own; a later one has no name."""
+    xarray = pytest.importorskip("xarray")
+    old = type("InferenceData", (), {"__init__": lambda self, **groups: setattr(self, "groups", groups)})
+    for names, kind in (
+        ({"InferenceData": xarray.DataTree}, xarray.DataTree),
+        ({}, xarray.DataTree),
+        ({"InferenceData": old}, old),
+    ):
+        monkeypatch.setitem(sys.modules, "arviz", SimpleNamespace(**names))
+        assert type(replace(weighted, observation=None).to_arviz()) is kind
+
+
+@pytest.mark.parametrize("package", ["h5netcdf", "h5py", "xarray"])
 def test_a_missing_package_is_named_with_its_extra(
-    post: Posterior, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    post: Posterior, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
-    monkeypatch.setitem(sys.modules, "h5netcdf", None)
-    with pytest.raises(MissingExtraError, match=r"NetCDF needs h5netcdf.*pip install 'xspecnf\[netcdf\]'"):
+    pytest.importorskip("h5netcdf")
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtraError, match=rf"NetCDF needs {package}.*pip install 'xspecnf\[netcdf\]'"):
+        check_suffix(tmp_path / "post.nc")
+    with pytest.raises(MissingExtraError, match=package):
         post.save(tmp_path / "post.nc")
     assert list(tmp_path.iterdir()) == []
 

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from xspecnf.atomic import write_atomically
-from xspecnf.bundle import RESPONSE_FILE, WEIGHTS_FILE, Bundle, load_bundle
+from xspecnf.bundle import MANIFEST_FILE, RESPONSE_FILE, WEIGHTS_FILE, Bundle, load_bundle
 from xspecnf.errors import InputError
 from xspecnf.lock import alone
 from xspecnf.response import Response
@@ -68,6 +68,7 @@ def train(
     if real and not settings.real_stage:
         raise InputError(f"{config}: has no table [real_stage]; add it (see nicer-bhb.toml), or leave --real out")
     bundle = load_bundle(start) if start else None
+    _refuse_foreign(output, config)
     (output / TURN).mkdir(parents=True, exist_ok=True)
     with alone(output / TURN) as free:
         if not free:
@@ -204,6 +205,15 @@ def _labelled(
     arrays = {"spectrum": spectra.spectrum, "labels": spectra.labels, "held_out": torch.from_numpy(spectra.held_out)}
     write_atomically(stored, save(arrays))
     return spectra
+
+
+def _refuse_foreign(output: Path, config: Path) -> None:
+    """Nothing of a bundle, nor a configuration that no run put there, is written over."""
+    if (output / MANIFEST_FILE).exists():
+        raise InputError(f"{output}: is a bundle, not the folder of a run; choose another folder")
+    kept, run = output / "config.toml", any((output / name).exists() for name in (TURN, CHECKPOINT, WEIGHTS_FILE))
+    if kept.exists() and not run and kept.read_bytes() != config.read_bytes():
+        raise InputError(f"{kept}: exists already, and no run put it there; remove it, or choose another folder")
 
 
 def _prepare(output: Path, config: Path, settings: TrainConfig, resume: bool) -> None:

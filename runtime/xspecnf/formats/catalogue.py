@@ -20,7 +20,7 @@ import numpy as np
 
 from xspecnf.atomic import atomically
 from xspecnf.errors import InputError
-from xspecnf.extras import require
+from xspecnf.extras import require_all
 from xspecnf.formats.cells import Cells
 from xspecnf.formats.columns import FILES, Row, columns
 from xspecnf.lock import lock
@@ -40,7 +40,7 @@ def check_suffix(path: Path) -> None:
     if suffix not in FORMATS:
         raise ValueError(f"{path}: no table has the suffix {path.suffix!r}; use one of {', '.join(FORMATS)}")
     if suffix == ".parquet":
-        require("pyarrow.parquet", "parquet", "Parquet")
+        require_all(("pyarrow", "pyarrow.parquet"), "parquet", "Parquet")
 
 
 class Catalogue:
@@ -164,7 +164,7 @@ class Catalogue:
         self._stream.seek(0)
         whole = 0
         for line in self._stream:
-            if not line.endswith(b"\n"):
+            if not line.endswith(b"\n") and line.startswith(b"{"):
                 break
             whole += len(line)
             try:

@@ -31,8 +31,7 @@ def corner(posterior: Posterior, raw: Posterior | None = None) -> Figure:
         ValueError: not more samples than parameters.
         MissingExtraError: matplotlib or corner is not installed.
     """
-    if fault := too_few(*posterior.theta.shape):
-        raise ValueError(fault)
+    check_samples(len(posterior.theta), len(posterior.parameters))
     library = require("corner", "plot", "a corner plot")
     figure = require("matplotlib.figure", "plot", "a corner plot").Figure(figsize=(INCHES, INCHES))
     scales = [scale(p, x) for p, x in zip(posterior.parameters, _samples(posterior).T, strict=True)]
@@ -52,10 +51,10 @@ def corner(posterior: Posterior, raw: Posterior | None = None) -> Figure:
     return figure
 
 
-def too_few(samples: int, parameters: int) -> str:
-    """Why so many samples cannot be drawn; '' where they can. The library's histograms need more than parameters."""
-    enough = samples > parameters
-    return "" if enough else f"{samples} samples are too few for a corner plot; ask for some hundreds"
+def check_samples(samples: int, parameters: int) -> None:
+    """Raise ValueError where `samples` are not more than parameters: ask before the work is done."""
+    if samples <= parameters:
+        raise ValueError(f"{samples} samples are too few for a corner plot; ask for some hundreds")
 
 
 def _look(depth: int) -> dict[str, Any]:

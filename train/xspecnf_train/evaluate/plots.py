@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from xspecnf.atomic import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,27 +51,29 @@ LEAST_EXCESS = 0.1
 """PGStat; a logarithmic axis begins somewhere."""
 
 
+def files(folder: Path) -> list[Path]:
+    """The PNG of every plot in `folder`."""
+    return [folder / f"{name}.png" for name in PLOTS]
+
+
 def save_plots(figures: Figures, folder: Path) -> list[Path]:
     """Write every plot that the figures have numbers for as PNG into `folder`; returns the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return [file for file in files(folder) if save_plot(figures, file)]
+
+
+def save_plot(figures: Figures, file: Path) -> bool:
+    """Write the plot that `file` is named by, as PNG; whether the figures have numbers for it."""
     import matplotlib as mpl
     from matplotlib.figure import Figure  # no pyplot: no window system, no global state
 
-    plots: dict[str, Callable[[Figure, Figures], None]] = {
-        "coverage": _coverage,
-        "ranks": _ranks,
-        "efficiency": _efficiency,
-        "pgstat": _pgstat,
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for name, plot in plots.items():
-        with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
-            figure = Figure(dpi=DPI, layout="constrained")
-            plot(figure, figures)
-            if figure.axes:
-                written.append(folder / f"{name}.png")
-                figure.savefig(written[-1], metadata={"Software": "xspecnf"})
-    return written
+    with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
+        figure, content = Figure(dpi=DPI, layout="constrained"), io.BytesIO()
+        PLOTS[file.stem](figure, figures)
+        if figure.axes:
+            figure.savefig(content, format="png", metadata={"Software": "xspecnf"})
+            write_atomically(file, content.getvalue())
+    return bool(figure.axes)
 
 
 def _coverage(figure: Figure, figures: Figures) -> None:
@@ -201,6 +206,15 @@ def _title(kind: str, spectra: Figures) -> str:
 def _claimed(figures: Figures) -> str:
     low, high = figures["claimed_counts"]
     return f"{low:g} to {high:g} counts"
+
+
+PLOTS: Mapping[str, Callable[[Figure, Figures], None]] = {
+    "coverage": _coverage,
+    "ranks": _ranks,
+    "efficiency": _efficiency,
+    "pgstat": _pgstat,
+}
+"""What draws each plot."""
 
 
 def main() -> None:
