@@ -9,6 +9,9 @@ def main() -> None:
     """Run the command. Ctrl-C before a verb has begun, while modules are imported, ends it quietly too."""
     quieten()
     try:
+        from xspecnf_cli.quiet import quiet
+
+        quiet(sys.argv[1:])
         from xspecnf_cli.app import app
 
         app()

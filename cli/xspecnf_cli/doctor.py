@@ -87,6 +87,7 @@ def _checks(folders: list[Path]) -> Iterator[Check]:
     yield from _trials()
     yield "onnxruntime's reports", _reports
     yield "providers", _providers
+    yield "telemetry", _telemetry
     yield "physics", lambda: f"agrees with stored numbers to {check_physics():.0e}"
     for name, folder in shipped_bundles().items():
         yield name, partial(_bundle, folder)
@@ -103,9 +104,16 @@ def _reports() -> str:
 
 
 def _providers() -> str:
-    import onnxruntime
+    from xspecnf.engine import onnxruntime
 
     return ", ".join(onnxruntime.get_available_providers())
+
+
+def _telemetry() -> str:
+    from xspecnf.telemetry import VARIABLE, is_off
+
+    said = f"{VARIABLE}={os.environ.get(VARIABLE, '')}"
+    return f"off, {said}" if is_off() else f"ON in onnxruntime, {said}; unset it or make it 1"
 
 
 def _bundle(folder: Path) -> str:

@@ -18,6 +18,8 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from xspecnf.telemetry import switch_off
+
 if TYPE_CHECKING:
     from xspecnf.batch import Failure
     from xspecnf.errors import XspecnfError
@@ -56,6 +58,9 @@ _MODULES = {
     "photons": "physics",
     "read_observation": "observation",
 }
+
+
+switch_off()
 
 
 def __getattr__(name: str) -> Any:
