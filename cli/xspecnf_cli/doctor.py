@@ -87,7 +87,6 @@ def _checks(folders: list[Path]) -> Iterator[Check]:
     yield from _trials()
     yield "onnxruntime's reports", _reports
     yield "providers", _providers
-    yield "telemetry", _telemetry
     yield "physics", lambda: f"agrees with stored numbers to {check_physics():.0e}"
     for name, folder in shipped_bundles().items():
         yield name, partial(_bundle, folder)
@@ -97,23 +96,15 @@ def _checks(folders: list[Path]) -> Iterator[Check]:
 
 def _reports() -> str:
     """Whether onnxruntime may report to its makers from here."""
-    from xspecnf import TELEMETRY_OFF
+    from xspecnf.telemetry import VARIABLE, is_off
 
-    asked = os.environ[TELEMETRY_OFF]
-    return "off" if asked == "1" else f"as {TELEMETRY_OFF}={asked} says"
+    return "off" if is_off() else f"ON, as {VARIABLE}={os.environ.get(VARIABLE)} says; unset it or make it 1"
 
 
 def _providers() -> str:
     from xspecnf.engine import onnxruntime
 
     return ", ".join(onnxruntime.get_available_providers())
-
-
-def _telemetry() -> str:
-    from xspecnf.telemetry import VARIABLE, is_off
-
-    said = f"{VARIABLE}={os.environ.get(VARIABLE, '')}"
-    return f"off, {said}" if is_off() else f"ON in onnxruntime, {said}; unset it or make it 1"
 
 
 def _bundle(folder: Path) -> str:
