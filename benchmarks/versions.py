@@ -15,9 +15,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from xspecnf import load_model, read_observation
+from xspecnf.engine import onnxruntime
 from xspecnf.parameters import to_unit
 
 ALLOWED = {"theta": 1e-5, "log_prob": 1e-3, "spectrum": 1e-4, "medians": 0.1, "log_evidence": 3.0}

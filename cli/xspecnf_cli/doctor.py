@@ -96,14 +96,13 @@ def _checks(folders: list[Path]) -> Iterator[Check]:
 
 def _reports() -> str:
     """Whether onnxruntime may report to its makers from here."""
-    from xspecnf import TELEMETRY_OFF
+    from xspecnf.telemetry import VARIABLE, is_off
 
-    asked = os.environ[TELEMETRY_OFF]
-    return "off" if asked == "1" else f"as {TELEMETRY_OFF}={asked} says"
+    return "off" if is_off() else f"ON, as {VARIABLE}={os.environ.get(VARIABLE)} says; unset it or make it 1"
 
 
 def _providers() -> str:
-    import onnxruntime
+    from xspecnf.engine import onnxruntime
 
     return ", ".join(onnxruntime.get_available_providers())
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 from torch import Tensor
 
+from xspecnf.engine import onnxruntime
 from xspecnf.errors import BundleError
 from xspecnf_export.sampler import Sampler
 from xspecnf_train.model import Networks

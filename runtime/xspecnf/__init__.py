@@ -10,13 +10,13 @@
 Each name is imported when it is first used, so that a program pays only for what it asks for.
 
 onnxruntime reports to its makers unless it is told not to. Importing xspecnf tells it, for this process and those that
-it starts; where ORT_DISABLE_TELEMETRY is set already, the user has decided. See docs/security.md.
+it starts; where ORT_DISABLE_TELEMETRY is set already, the user has decided: see telemetry.py, docs/security.md.
 """
 
-import os
-import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from xspecnf.telemetry import switch_off
 
 if TYPE_CHECKING:
     from xspecnf.batch import Failure
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from xspecnf.physics import photons
     from xspecnf.posterior import Posterior
     from xspecnf.statistics import pgstat
-
-TELEMETRY_OFF = "ORT_DISABLE_TELEMETRY"
-"""The variable that onnxruntime asks when it is imported; 1 keeps it from reporting."""
 
 __all__ = [
     "Failure",
@@ -42,9 +39,6 @@ __all__ = [
     "read_observation",
 ]
 
-if os.environ.setdefault(TELEMETRY_OFF, "1") == "1" and "onnxruntime" in sys.modules:
-    sys.modules["onnxruntime"].disable_telemetry_events()  # it asked the environment when it was imported
-
 _MODULES = {
     "Failure": "batch",
     "Model": "model",
@@ -56,6 +50,9 @@ _MODULES = {
     "photons": "physics",
     "read_observation": "observation",
 }
+
+
+switch_off()
 
 
 def __getattr__(name: str) -> Any:

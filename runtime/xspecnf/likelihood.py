@@ -19,7 +19,7 @@ def log_likelihood(model_counts: Array, obs: "Observation") -> Array:
         return -0.5 * _pgstat(model_counts, obs, obs.counts, normalised=True)
     arrays = (obs.counts, obs.background, obs.background_error, obs.systematic)
     bins = marginal_per_bin(model_counts, *(like(values, model_counts) for values in arrays))
-    return -0.5 * (bins * obs.good).sum(axis=-1)
+    return -0.5 * np.where(obs.good, bins, 0).sum(axis=-1)  # what is not good may be infinite
 
 
 def fit_statistic(model_counts: Array, obs: "Observation", counts: Array | None = None, held: bool = False) -> Array:

@@ -22,7 +22,7 @@ import math
 import numpy as np
 
 from xspecnf.arrays import Array
-from xspecnf.statistics import FLOOR, TINY, excess, pgstat_per_bin
+from xspecnf.statistics import FLOOR, TINY, bounded, excess, pgstat_per_bin
 
 POOR = 3.0
 """Errors above zero from which a background's Gaussian is as good as whole: a thousandth of it lies below."""
@@ -37,6 +37,7 @@ def marginal_per_bin(
     the model (bins,). numpy only.
     """
     arrays = (counts, background, background_error, systematic)
+    model_counts = bounded(model_counts)
     poor = np.flatnonzero((background_error > 0) & (background < POOR * background_error))
     with np.errstate(over="ignore"):  # as in PGSTAT: an infinite variance divides
         bins = _over_the_line(model_counts, *arrays)

@@ -16,6 +16,7 @@ from xspecnf.companions import Companions, Search, missing, search, used
 from xspecnf.coverage import in_place, per_channel, refuse_foreign
 from xspecnf.edges import Numbering
 from xspecnf.errors import InputError
+from xspecnf.fitstable import LARGEST_NUMBER
 from xspecnf.grid import NICER, BoolArray, FloatArray, Grid
 from xspecnf.ogip import Spectrum, read_spectrum
 from xspecnf.response import Response, load_response
@@ -52,8 +53,8 @@ class Observation:
     mjd: middle of the observation, NaN where the file does not tell.
     notes: what a user should know about where the numbers come from.
 
-    Raises InputError when arrays disagree in shape, are not finite, counts or errors are negative, or the exposure
-    is not positive.
+    Raises InputError when arrays disagree in shape, are not finite, counts or errors are negative or beyond any count,
+    or the exposure is not positive.
     """
 
     name: str
@@ -83,6 +84,10 @@ class Observation:
         for field in ("counts", "background_error", "systematic"):
             if np.any(getattr(self, field) < 0):
                 raise InputError(f"{self.name}: negative {field}; correct the spectrum")
+        for field in ("counts", "background", "background_error"):
+            most = float(np.abs(getattr(self, field)).max(where=self.good, initial=0.0))
+            if most > LARGEST_NUMBER:
+                raise InputError(f"{self.name}: {field} is {most:.3g} in a bin; check exposures and BACKSCAL")
         if not (np.isfinite(self.exposure) and self.exposure > 0):
             raise InputError(f"{self.name}: exposure {self.exposure} s is not a positive time; correct the spectrum")
         if np.any(self.good & (self.response.effective_area <= 0)):

@@ -60,7 +60,7 @@ def find_peaks(target: Target, starts: Float64) -> StudentMixture:
     log_mass = place.points.log_density + np.log(np.diagonal(roots, axis1=1, axis2=2)).sum(axis=1)
     kept: list[int] = []
     for k in np.argsort(-log_mass):
-        matters = log_mass[k] > log_mass.max() + np.log(NEGLIGIBLE)
+        matters = log_mass[k] - log_mass.max() > np.log(NEGLIGIBLE)  # of -1e20 a sum would be the number itself
         if matters and not any(_close(place, k, other) for other in kept):
             kept.append(int(k))
     mass = np.exp(log_mass[kept] - log_mass.max())

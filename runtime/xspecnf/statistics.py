@@ -38,7 +38,7 @@ def pgstat_per_bin(
     """
     xp = namespace(model_counts)
     number = xp.finfo((1.0 * model_counts).dtype)
-    s, m = counts, xp.clip(model_counts, None, float(number.max) ** 0.24)  # its fourth power is still a number
+    s, m = counts, bounded(model_counts)
     background_variance = (exposure_ratio * background_error) ** 2
     model_variance = (systematic * m) ** 2
     s2 = background_variance + model_variance
@@ -54,6 +54,12 @@ def pgstat_per_bin(
         return statistic
     expected = xp.clip(y, FLOOR, None)
     return statistic + xp.log((expected + s2) / (expected + background_variance))
+
+
+def bounded(model_counts: Array) -> Array:
+    """The counts, held to what has a fourth power that is still a number."""
+    xp = namespace(model_counts)
+    return xp.clip(model_counts, None, float(xp.finfo((1.0 * model_counts).dtype).max) ** 0.24)
 
 
 def excess(s: Array, y0: Array, s2: Array) -> Array:

@@ -148,8 +148,9 @@ def preferred_norm(shape: Floats, obs: Observation) -> tuple[Float64, Float64]:
     information = np.ones(len(shape))
     log_a = np.log(max(net.sum(), noise) / shape.sum(axis=1, dtype=np.float64))
     for _ in range(SCORING_STEPS):
-        model = like(np.exp(log_a), shape)[:, None] * shape
-        pull = model / (model * (1 + systematic * model) + background)
+        model = like(np.exp(np.minimum(log_a, LARGEST_LOG_NORM)), shape)[:, None] * shape
+        with np.errstate(over="ignore"):  # an infinite variance divides
+            pull = model / (model * (1 + systematic * model) + background)
         expected = np.einsum("sb,sb->s", pull, model).astype(np.float64)
         information = np.maximum(expected, LARGEST_ERROR**-2)
         log_a = log_a + np.clip((pull @ like(net, shape) - expected) / information, -LARGEST_STEP, LARGEST_STEP)

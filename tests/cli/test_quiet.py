@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[2]
 OFF = "ORT_DISABLE_TELEMETRY"
 CI = ("CI", "GITHUB_ACTIONS", "TF_BUILD", "CIRCLECI", "TRAVIS")
 """Where these are set onnxruntime keeps quiet anyway."""
@@ -72,14 +74,99 @@ def test_the_api_and_its_workers_are_quiet_too(example: Path, tmp_path: Path, be
         assert list((tmp_path / "home").rglob("*")) == []
 
 
-def test_who_has_decided_is_left_alone(tmp_path: Path) -> None:
-    code = f"import xspecnf, os; print(os.environ[{OFF!r}])"
-    assert run(["-c", code], tmp_path, **{OFF: "0"}).stdout == "0\n"
+STAND_IN = """
+import os
+def disable_telemetry_events(): print("called")
+print(os.environ["ORT_DISABLE_TELEMETRY"])
+os.write(2, b"[W:onnxruntime:Default] no GPU")
+"""
+"""What an onnxruntime says when it is imported, past sys.stderr, on a machine with a display that is no GPU."""
 
 
-def test_warnings_of_libraries_stay_away_unless_asked_for(tmp_path: Path) -> None:
-    code = "import sys, warnings; sys.argv = ['xspecnf', '--version']; from xspecnf_cli.__main__ import quieten; "
-    code += "quieten(); import logging, numpy as np; np.ones(1) / np.zeros(1); warnings.warn('old', FutureWarning); "
-    code += "logging.getLogger('matplotlib').warning('a cache')"
-    assert run(["-c", code], tmp_path).stderr == ""
-    assert "divide by zero" in run(["-W", "default", "-c", code], tmp_path).stderr
+@pytest.fixture
+def stand_in(tmp_path: Path) -> dict[str, str]:
+    """The variable with which Python imports STAND_IN as onnxruntime."""
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    (folder / "onnxruntime.py").write_text(STAND_IN)
+    return {"PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}
+
+
+DECISIONS = ((None, "1", True), ("", "1", True), ("True", "True", True), ("0", "0", False), ("2", "2", False))
+"""What the user has set, what it is then, and whether that is a yes to onnxruntime; an empty value decides nothing."""
+
+
+@pytest.mark.parametrize(("value", "kept", "off"), DECISIONS)
+def test_who_has_decided_is_left_alone(
+    tmp_path: Path, stand_in: dict[str, str], value: str | None, kept: str, off: bool
+) -> None:
+    variables = stand_in if value is None else stand_in | {OFF: value}
+    at_import, *calls = run(["-c", "import xspecnf.engine"], tmp_path, **variables).stdout.split()
+    assert at_import == kept
+    assert calls == ["called"] * off
+
+
+@pytest.mark.parametrize(("value", "kept", "off"), DECISIONS)
+def test_an_onnxruntime_that_was_here_before_is_told(
+    tmp_path: Path, stand_in: dict[str, str], value: str | None, kept: str, off: bool
+) -> None:
+    code = f"import os; os.environ.setdefault({OFF!r}, ''); import onnxruntime, xspecnf; print(os.environ[{OFF!r}])"
+    variables = stand_in if value is None else stand_in | {OFF: value}
+    *calls, now = run(["-c", code], tmp_path, **variables).stdout.splitlines()[1:]
+    assert now == kept
+    assert calls == ["called"] * off
+
+
+ASKED = (([], [], False), ([], ["infer", "--debug"], True), (["-W", "default"], [], True))
+"""Arguments of Python and of the command, and whether they ask for what libraries say."""
+
+
+@pytest.mark.parametrize(("python", "arguments", "shown"), ASKED)
+def test_warnings_of_libraries_stay_away_unless_asked_for(
+    tmp_path: Path, python: list[str], arguments: list[str], shown: bool
+) -> None:
+    """In workers too."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"""
+if __name__ == "__main__":
+    from xspecnf_cli.__main__ import quieten
+    quieten({arguments!r})
+    import logging, warnings, numpy as np
+    np.ones(1) / np.zeros(1)
+    warnings.warn("here", FutureWarning)
+    logging.getLogger("matplotlib").warning("a cache")
+    from xspecnf.processes import processes
+    with processes(1) as workers:
+        workers.submit(warnings.warn, "there", FutureWarning).result()
+"""
+    )
+    said = run([*python, str(script)], tmp_path).stderr
+    assert [text in said for text in ("divide by zero", "here", "a cache", "there")] == [shown] * 4
+    assert shown or said == ""
+
+
+@pytest.mark.parametrize(("python", "arguments", "shown"), ASKED)
+def test_what_onnxruntime_prints_at_its_import_stays_away(
+    tmp_path: Path, stand_in: dict[str, str], python: list[str], arguments: list[str], shown: bool
+) -> None:
+    code = f"import sys; from xspecnf_cli.__main__ import quieten; quieten({arguments!r})\n"
+    code += "import xspecnf.engine; print('later', file=sys.stderr)"
+    said = run([*python, "-c", code], tmp_path, **stand_in).stderr
+    assert said == "[W:onnxruntime:Default] no GPU" * shown + "later\n"
+
+
+def test_onnxruntime_is_imported_in_one_place() -> None:
+    """Which is the one that keeps it from reporting."""
+    folders = ("runtime", "cli", "train", "export", "benchmarks")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    found = [p.name for p in files if re.search(r"^ *import onnxruntime", p.read_text(encoding="utf-8"), re.MULTILINE)]
+    assert found == ["engine.py"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="no /proc on this system")
+def test_nothing_waits_to_send(tmp_path: Path) -> None:
+    """The telemetry's threads begin with the import, seconds before they look for their server."""
+    code = "import os, numpy, xspecnf\nthreads = len(os.listdir('/proc/self/task'))\n"
+    code += "import xspecnf.engine\nprint(len(os.listdir('/proc/self/task')) - threads)"
+    assert run(["-c", code], tmp_path).stdout == "0\n"

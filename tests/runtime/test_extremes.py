@@ -92,8 +92,28 @@ def test_no_corner_of_the_prior_is_called_good(model, simulated):
     assert answered.count({"refused"}) < len(corners) / 2
 
 
-def doubts(model: Model, obs: Observation) -> set[str]:
+def doubts(model: Model, obs: Observation, refine: bool = False) -> set[str]:
     try:
-        return flags(model, obs, refine=False)
+        return flags(model, obs, refine)
     except InputError:
         return {"refused"}
+
+
+HUGE = {"counts": np.rint(10.0 ** np.linspace(0, 18, 240))}
+UNKNOWN = {"background": np.full(240, 1e17), "background_error": np.full(240, 1e18)}
+STRONG = {"systematic": np.full(240, 0.99), "exposure": 1e12}
+VOID = {"good": np.arange(240) < 200, "counts": np.where(np.arange(240) < 200, 100.0, 1e18)}
+
+
+@pytest.mark.parametrize("marginal", [False, True])
+@pytest.mark.parametrize("changes", [HUGE, UNKNOWN, STRONG, VOID, HUGE | UNKNOWN | STRONG, {"exposure": 1e-30}])
+def test_numbers_at_the_end_of_their_range_raise_no_warning(model, simulated, changes, marginal):
+    """Whatever a file may hold, up to LARGEST_NUMBER: warnings are errors here."""
+    obs = replace(simulated(), marginal=marginal, **changes)
+    for refine in (False, True):
+        assert doubts(model, obs, refine)
+
+
+def test_more_counts_than_there_can_be_are_refused(simulated):
+    with pytest.raises(InputError, match="background is 1e\\+19 in a bin; check exposures and BACKSCAL"):
+        replace(simulated(), background=np.full(240, 1e19))

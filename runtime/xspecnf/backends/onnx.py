@@ -73,7 +73,7 @@ class OnnxBackend:
 
 
 def _open_session(path: Path, provider: str, optimise: bool) -> InferenceSession:
-    import onnxruntime
+    from xspecnf.engine import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

@@ -27,7 +27,7 @@ def choose_provider(provider: ProviderName, graph: Path) -> Place:
     """
     if provider == "cpu":
         return "cpu"
-    import onnxruntime
+    from xspecnf.engine import onnxruntime
 
     available = onnxruntime.get_available_providers()
     if provider == "ort-coreml":
@@ -50,7 +50,7 @@ def choose_provider(provider: ProviderName, graph: Path) -> Place:
 
 def _cuda_starts(graph: Path) -> bool:
     """Whether a session on CUDA opens; quietly, for what onnxruntime prints on the way is many lines."""
-    import onnxruntime
+    from xspecnf.engine import onnxruntime
 
     onnxruntime.set_default_logger_severity(_SILENT)
     try:
