@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +48,7 @@ class Figures:
             return None
         from xspecnf.plots import check_suffix
 
+        import_corner_alone()
         checked(check_suffix, Path(pattern), "--plot")
         figures = cls(pattern, len(observations) > 1, unfolded)
         if figures.of_each:
@@ -86,6 +90,18 @@ class Figures:
         """The figure of a batch, its parameters against time, with what draws it."""
         if not self.of_each:
             yield Path(self.pattern), partial(_history, Path(self.pattern), rows, model)
+
+
+def import_corner_alone() -> None:
+    """Import corner as where there is no ArviZ: it would take seconds, and write the day into the user's home.
+
+    corner asks for it to read ArviZ's own objects, and this process has none.
+    """
+    if "arviz" not in sys.modules and "corner" not in sys.modules:
+        sys.modules["arviz"] = None  # type: ignore[assignment]
+        with suppress(ImportError):  # which is said where it is needed
+            import_module("corner")
+        del sys.modules["arviz"]
 
 
 def check_corner(samples: int, parameters: int) -> None:

@@ -13,7 +13,7 @@ import typer
 
 from xspecnf_cli import own
 from xspecnf_cli.errors import FAILED, Debug, report_output, reported
-from xspecnf_cli.figures import check_corner
+from xspecnf_cli.figures import check_corner, import_corner_alone
 from xspecnf_cli.losses import Target
 from xspecnf_cli.options import (
     Arf,
@@ -66,6 +66,7 @@ def report(
     with reported(debug):
         from xspecnf.plots import check_packages
 
+        import_corner_alone()
         check_packages("a report")
         reading = Reading([observation], model=model, rmf=rmf, arf=arf, background=background)
         reading.spare([Target(output, "--output", own.PAGE)])
