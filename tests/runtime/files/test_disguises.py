@@ -306,3 +306,22 @@ def test_one_matrix_of_several_can_be_chosen(tmp_path: Path, elsewhere: Path) ->
     np.testing.assert_allclose(total, whole.response.matrix, rtol=1e-6, atol=1e-30)
     assert "src.rmf: its 2 matrices were added up" in whole.notes
     assert not any("added up" in note for part in parts for note in part.notes)
+
+
+@pytest.mark.parametrize("look", [Disguise(first=7), Disguise(descending=True), Disguise(first=1, descending=True)])
+def test_a_simulation_numbers_its_channels_as_the_response_does(
+    tmp_path: Path, elsewhere: Path, look: Disguise
+) -> None:
+    """The same seed gives the same counts at the same energies, and what is written is read with its response."""
+    from xspecnf.simulation import Setup, simulate_file
+
+    counts = []
+    for name, disguise in (("plain", Disguise()), ("other", look)):
+        observe(tmp_path / name, disguise, elsewhere)
+        home = tmp_path / name / "night"
+        files = (home / "src.rmf", home / "src.arf")
+        setup = Setup((0.5, 2.0, 0.1, 0.5, 1e3), 100.0, *files)
+        simulate_file(setup, home / "sim.pha", seed=4)
+        counts.append(read_observation(home / "sim.pha").counts)
+    assert counts[0].sum() > 1000
+    np.testing.assert_array_equal(*counts)
