@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from xspecnf.rows import plain
 from xspecnf_cli.losses import Input, Target, refuse_losses
 
 
@@ -34,6 +33,8 @@ class Reading:
         refuse_losses(targets, self._named(), self._in_headers())
 
     def _named(self) -> Iterator[Input]:
+        from xspecnf.rows import plain
+
         yield from ((plain(path), "the spectrum") for path in self.observations)
         yield from ((path, "the list of spectra") for path in self.lists)
         options = {"the RMF": self.rmf, "the ARF": self.arf, "the background": self.background}
@@ -44,6 +45,7 @@ class Reading:
         """What each spectrum's header names, or is found beside it."""
         from xspecnf.companions import TITLES, companions
         from xspecnf.errors import InputError
+        from xspecnf.rows import plain
 
         for path in self.observations:
             with suppress(InputError, OSError):  # which the verb says when its turn comes

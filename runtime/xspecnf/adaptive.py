@@ -119,61 +119,60 @@ def refine_draws(
     Raises:
         ValueError: none of the first draws has a finite likelihood.
     """
+    refined, further = _first_block(target, first, more, samples, rng)
+    sizes = [min(BLOCK, samples - done) for done in range(BLOCK, samples, BLOCK)]
+    blocks = tuple(further(size) for size in sizes)
+    return replace(refined, further=blocks, evaluations=target.evaluations)
+
+
+def _first_block(
+    target: Target, first: Draws, more: Callable[[int], Draws], samples: int, rng: np.random.Generator
+) -> tuple[Refined, Callable[[int], Block]]:
+    """The first BLOCK of the samples, and what makes another block of a given size in the same way."""
     block = min(samples, BLOCK)
     pilot = _weighed(target.at_unit(first.u, np.float32), first)
     weak = is_weak(target.obs)  # the network was not trained on what may be no source at all
-    draw_pool = partial(_network_pool, target, more, rng=rng)
+    of_network = partial(_network_block, target, more, rng=rng)
     if pilot.result.efficiency >= GOOD_NETWORK and not weak:
         pool = _completed(target, pilot, first, more, block)
-        refined = Refined(_thinned(pool, block, rng), pilot, "network", 0, target.evaluations, pool.result.khat)
-        return _lengthened(target, refined, draw_pool, samples)
+        return Refined(
+            _thinned(pool, block, rng), pilot, "network", 0, target.evaluations, pool.result.khat
+        ), of_network
     adaptation, pool = _adapted(target, pilot, block, rng)
     method: Method = "adaptive"
+    further = partial(_adapted_block, target, adaptation.proposal, rng=rng)
     if pool is None or (not weak and network_is_better(pilot.result, pool.result)):
-        pool, method = _completed(target, pilot, first, more, block), "network"
-    else:
-        draw_pool = partial(_adapted_pool, target, adaptation.proposal, rng=rng)
+        pool, method, further = _completed(target, pilot, first, more, block), "network", of_network
     rounds = 0 if method == "network" else adaptation.rounds
     khat = pool.result.khat
     if pool.result.efficiency >= POOR and (khat or 0) < POOR_KHAT:
-        refined = Refined(_thinned(pool, block, rng), pilot, method, rounds, target.evaluations, khat)
-        return _lengthened(target, refined, draw_pool, samples)
+        return Refined(_thinned(pool, block, rng), pilot, method, rounds, target.evaluations, khat), further
     chain = _walked(target, pool, adaptation.proposal, samples, rng)
     if chain.converged:
-        points = target.at(chain.draws(block, rng), np.float32)
-        best, method = _equal(points, pool, chain.worth(samples) * block / samples), "mcmc"
-        draw_pool = partial(_chain_block, target, chain, pool, chain.worth(samples) / samples, rng=rng)
+        of_chain = partial(_of_chain, target, chain, pool, chain.worth(samples) / samples, rng=rng)
+        best, method, further = of_chain(block), "mcmc", lambda size: _block(of_chain(size))
     else:
         best = _thinned(pool, block, rng)
-    refined = Refined(best, pilot, method, rounds, target.evaluations, khat, chain.rhat)
-    return _lengthened(target, refined, draw_pool, samples)
+    return Refined(best, pilot, method, rounds, target.evaluations, khat, chain.rhat), further
 
 
-def _lengthened(target: Target, refined: Refined, draw: Callable[[int], Block], samples: int) -> Refined:
-    """With as many further blocks as complete the samples."""
-    missing = samples - len(refined.samples.points)
-    sizes = [min(BLOCK, missing - done) for done in range(0, missing, BLOCK)]
-    further = tuple(draw(size) for size in sizes)
-    return replace(refined, further=further, evaluations=target.evaluations) if further else refined
-
-
-def _network_pool(target: Target, more: Callable[[int], Draws], size: int, rng: np.random.Generator) -> Block:
+def _network_block(target: Target, more: Callable[[int], Draws], size: int, rng: np.random.Generator) -> Block:
     draws = more(round(POOL * size))
     return _block(_thinned(_weighed(target.at_unit(draws.u, np.float32), draws), size, rng))
 
 
-def _adapted_pool(target: Target, proposal: Proposal, size: int, rng: np.random.Generator) -> Block:
+def _adapted_block(target: Target, proposal: Proposal, size: int, rng: np.random.Generator) -> Block:
     pool = _drawn(target, proposal, size, rng)
     if pool is None:
         raise ValueError(f"{target.obs.name}: none of a block's draws is inside the prior; ask for fewer samples")
     return _block(_thinned(pool, size, rng))
 
 
-def _chain_block(
+def _of_chain(
     target: Target, chain: Chain, pool: Weighed, worth: float, size: int, rng: np.random.Generator
-) -> Block:
-    points = target.at(chain.draws(size, rng), np.float32)
-    return _block(_equal(points, pool, worth * size))
+) -> Weighed:
+    """Samples of a chain, each worth so many independent ones."""
+    return _equal(target.at(chain.draws(size, rng), np.float32), pool, worth * size)
 
 
 def _block(samples: Weighed) -> Block:

@@ -82,7 +82,7 @@ class Response:
 
     def scaled(self, factor: ArrayLike) -> "Response":
         """The response times `factor`, a number or one per bin (bins,), as AREASCAL is."""
-        return replace(self, matrix=self.matrix * np.asarray(factor), notes=())
+        return replace(self, matrix=self.matrix * np.asarray(factor))
 
     def save(self, path: str | Path) -> None:
         """Write an .npz, whole; the matrix in float32, whose precision is far better than the calibration's."""
