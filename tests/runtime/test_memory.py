@@ -17,7 +17,7 @@ import xspecnf
 
 model, obs = xspecnf.load_model(sys.argv[1]), xspecnf.read_observation(sys.argv[2])
 peaks = []
-for samples in (12_000, 60_000):
+for samples in (12_000, 42_000):
     post = model.infer(obs, samples=samples, refine=sys.argv[3] == "refined")
     assert len(post.theta) == samples
     post.save(sys.argv[4])
@@ -27,14 +27,14 @@ print(peaks[1] - peaks[0])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has another unit elsewhere")
-@pytest.mark.parametrize(("way", "suffix"), [("raw", ".json"), ("raw", ".csv"), ("refined", ".npz")])
+@pytest.mark.parametrize(("way", "suffix"), [("raw", ".json"), ("refined", ".csv")])
 def test_a_sample_takes_little_more_than_its_numbers(
     example: Path, tiny_bundle: Path, tmp_path: Path, way: str, suffix: str
 ) -> None:
     """The peak rises by less than the expected counts of the further samples, or their text, would take."""
     arguments = [str(tiny_bundle), str(example), way, str(tmp_path / f"post{suffix}")]
     done = subprocess.run([sys.executable, "-c", GROWN, *arguments], capture_output=True, text=True, check=True)
-    assert int(done.stdout) * 1024 / 48_000 < 500  # bytes a sample, where theta has 40 and the counts would have 960
+    assert int(done.stdout) * 1024 / 30_000 < 500  # bytes a sample, where theta has 40 and the counts would have 960
 
 
 def test_blocks_add_up_as_draws_do() -> None:
