@@ -34,7 +34,9 @@ def test_a_sample_takes_little_more_than_its_numbers(
     """The peak rises by less than the expected counts of the further samples, or their text, would take."""
     arguments = [str(tiny_bundle), str(example), way, str(tmp_path / f"post{suffix}")]
     done = subprocess.run([sys.executable, "-c", GROWN, *arguments], capture_output=True, text=True, check=True)
-    assert int(done.stdout) * 1024 / 30_000 < 500  # bytes a sample, where theta has 40 and the counts would have 960
+    slack = 25e6 if way == "refined" else 10e6  # bytes that the allocator keeps of a block's pool, or of a text
+    # 500 bytes a sample, where theta has 40; the counts of its draws, which were all kept once, have 2000
+    assert int(done.stdout) * 1024 < 30_000 * 500 + slack
 
 
 def test_blocks_add_up_as_draws_do() -> None:
