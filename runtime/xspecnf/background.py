@@ -30,7 +30,7 @@ class Background:
 
     spectrum: as measured, its channels counted from 0; None where there is none.
     counts, error: in counts of the source's exposure and area, the correction included.
-    void: bins with a channel for which the background has no value.
+    void: bins with a channel for which the background or the correction has no value.
     searches: for its file and for the correction.
     missing_correction: the correction file that the header names and that is not there, '' otherwise.
     notes: what a user should know.
@@ -65,8 +65,7 @@ class Background:
         ratio = scale(source, measured, grid)
         counts = grid.group(ratio * per_channel(measured, measured.counts, grid))
         variance = grid.group(ratio**2 * per_channel(measured, measured.variance, grid))
-        void = grid.group(per_channel(measured, measured.void, grid)) > 0
-        return cls(measured, counts, np.sqrt(variance), void)
+        return cls(measured, counts, np.sqrt(variance), _void(measured, grid))
 
     def _corrected(self, source: Spectrum, numbering: Numbering, grid: Grid) -> Self:
         """With the counts of the correction file that the source's header names, if any."""
@@ -81,14 +80,28 @@ class Background:
         counts = self.counts + grid.group(ratio * per_channel(correction, correction.counts, grid))
         added = f"{result.found} times {source.corrscal:g}"
         note = f"the correction file {added} was added to the background, without errors"
+        void = self.void | _void(correction, grid)
         notes = (*self.notes, *result.notes, *correction.notes, note)
-        return replace(self, counts=counts, searches=(*self.searches, result), notes=notes)
+        return replace(self, counts=counts, void=void, searches=(*self.searches, result), notes=notes)
 
 
 def scale(source: Spectrum, other: Spectrum, grid: Grid) -> FloatArray:
     """(channels,) what turns counts of another spectrum into counts of the source's exposure and area."""
     weights = (one.exposure * per_channel(one, one.backscal * one.areascal, grid, 1.0) for one in (source, other))
     return next(weights) / next(weights)
+
+
+def refuse_no_fractions(spectrum: Spectrum, remedy: str) -> None:
+    """Raise InputError for a SYS_ERR that is no fraction, as one in per cent."""
+    errors = spectrum.systematic
+    if np.any((errors < 0) | (errors > 1)):
+        found = f"{errors.min():g}..{errors.max():g}"
+        raise InputError(f"{spectrum.path}: SYS_ERR of {found} are no fractions; {remedy}")
+
+
+def _void(spectrum: Spectrum, grid: Grid) -> BoolArray:
+    """(bins,) with a channel for which the spectrum has no value."""
+    return grid.group(per_channel(spectrum, spectrum.void, grid)) > 0
 
 
 def _measured(result: Search, numbering: Numbering, grid: Grid) -> tuple[Spectrum | None, tuple[str, ...]]:
@@ -112,7 +125,5 @@ def _on_grid(name: Path, numbering: Numbering, grid: Grid) -> Spectrum:
     """A spectrum of the source's detector, its channels counted from 0."""
     spectrum = read_spectrum(name)
     refuse_foreign(spectrum, grid)
-    if np.any((spectrum.systematic < 0) | (spectrum.systematic > 1)):
-        found = f"{spectrum.systematic.min():g}..{spectrum.systematic.max():g}"
-        raise InputError(f"{spectrum.path}: SYS_ERR of {found} are no fractions; correct it")
+    refuse_no_fractions(spectrum, "correct it")
     return in_place(spectrum, grid.channels, numbering, "the source")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xspecnf.background import Background
+from xspecnf.background import Background, refuse_no_fractions
 from xspecnf.caveats import blind_caveat, error_caveat, few_counts_caveat, source_caveat
 from xspecnf.companions import Companions, Search, missing, search, used
 from xspecnf.coverage import in_place, per_channel, refuse_foreign
@@ -192,9 +192,7 @@ def _systematic(spectrum: Spectrum, option: float | None, grid: Grid) -> FloatAr
         if not 0 <= option < 1:
             raise InputError(f"{spectrum.path}: a systematic error of {option} is not a fraction; give 0.015 for 1.5 %")
         return np.full(grid.bins, float(option))
-    if np.any((spectrum.systematic < 0) | (spectrum.systematic > 1)):
-        found = f"{spectrum.systematic.min():g}..{spectrum.systematic.max():g}"
-        raise InputError(f"{spectrum.path}: SYS_ERR of {found} are no fractions; correct it or give --systematic")
+    refuse_no_fractions(spectrum, "correct it or give --systematic")
     errors = per_channel(spectrum, spectrum.systematic, grid)
     counts = per_channel(spectrum, spectrum.counts, grid)
     total = grid.group(counts)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,23 @@ def test_the_table_has_the_fit_its_errors_and_a_script(fit: Run, example: Path, 
     assert _values(script) == pytest.approx(_in_xspec_order(record), rel=1e-5)
     assert record["parameters"]["nH"]["best"] == pytest.approx(0.1175, rel=0.01)  # as least squares have it
     assert record["parameters"]["kT_disk"]["best"] == pytest.approx(0.28, rel=0.02)
+
+
+def test_the_script_names_the_files_that_the_fit_used(fit: Run, example: Path, tmp_path: Path) -> None:
+    """Those that were found by the spectrum's own name as well: XSPEC would not find them."""
+    names = {"rmf.gz": "response", "arf": "arf"}
+    for suffix in names:
+        shutil.copy(example.with_suffix(f".{suffix}"), tmp_path / f"ni1mpu7.{suffix}")
+    setup = Setup((0.5, 2.0, 0.2, 0.8, 3e2), 100.0, tmp_path / "ni1mpu7.rmf.gz", tmp_path / "ni1mpu7.arf")
+    simulate_file(setup, tmp_path / "ni1mpu7_sr.pha", seed=1)
+    simulate_file(replace(setup, theta=(0.5, 2.0, 0.2, 0.8, 1.0)), tmp_path / "ni1mpu7_bg.pha", seed=2)
+    done = fit(tmp_path / "ni1mpu7_sr.pha", "--output", tmp_path / "fit.xcm", "--json")
+    files = json.loads(done.stdout)["files"]
+    lines = (line.split() for line in (tmp_path / "fit.xcm").read_text().splitlines() if " 1:1 " in line)
+    script = {words[0]: words[2] for words in lines}
+    kinds = {"data": "spectrum", "response": "rmf", "arf": "arf", "backgrnd": "background"}
+    assert script == {command: str(Path(files[kind]).resolve()) for command, kind in kinds.items()}
+    assert Path(script["backgrnd"]).name == "ni1mpu7_bg.pha"
 
 
 def _values(script: str) -> list[float]:

@@ -63,6 +63,17 @@ def test_astropy_reads_rows_units_and_failures(path: Path, post: Posterior) -> N
     assert table["kT_disk"].unit == u.keV
 
 
+def test_a_table_from_before_it_named_files_goes_on(tmp_path: Path, post: Posterior) -> None:
+    path = _finished(tmp_path / "old.ecsv", post)
+    table = Table.read(path)
+    table.remove_columns([name for name in table.colnames if name.endswith("_file")])
+    table.write(path, overwrite=True)
+    with _open(path) as catalogue:
+        assert "c.pha" in catalogue
+        catalogue.append(row(replace(post, file="d.pha")))
+    assert list(Table.read(path)["file"]) == [post.file, "bad.pha", "c.pha", "d.pha"]
+
+
 def test_pandas_reads_parquet(tmp_path: Path, post: Posterior) -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.read_parquet(_finished(tmp_path / "batch.parquet", post))

@@ -11,8 +11,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from xspecnf.companions import Companions
 from xspecnf.errors import InputError, MissingExtraError
 from xspecnf.formats import check_suffix
+from xspecnf.formats.columns import row
 from xspecnf.formats.json import record
 from xspecnf.likelihood import log_likelihood
 from xspecnf.model import load_model
@@ -51,6 +53,29 @@ def test_json_holds_summary_and_chain(post: Posterior, tmp_path: Path) -> None:
     assert content["parameters"]["nH"]["median"] == post.summary()["nH"].median
     assert content["fit"]["value"] == post.fit.value
     assert content["diagnostics"]["ess"] is None
+
+
+def test_every_format_says_which_files_were_read(weighted: Posterior, tmp_path: Path) -> None:
+    why = {"rmf": "header", "arf": "name", "background": "option"}
+    files = Companions(Path("a.pha"), Path("a.rmf"), Path("a.arf"), Path("b.pha{2}"), why=why)
+    post = replace(weighted, files=files)
+    for suffix in (".npz", ".json"):
+        post.save(tmp_path / f"post{suffix}")
+        assert Posterior.load(tmp_path / f"post{suffix}").files == files
+    written = json.loads((tmp_path / "post.json").read_text())["files"]
+    assert (written["rmf"], written["background"], written["correction"]) == ("a.rmf", "b.pha{2}", None)
+    assert written["why"]["background"] == "option"
+    post.save(tmp_path / "post.fits")
+    assert "background: b.pha{2}" in (tmp_path / "post.fits").read_bytes().decode("ascii", "replace")
+    assert row(post)["background_file"] == "b.pha{2}"
+
+
+def test_a_posterior_saved_before_it_said_so_loads(post: Posterior, tmp_path: Path) -> None:
+    post.save(tmp_path / "old.json")
+    content = json.loads((tmp_path / "old.json").read_text())
+    del content["state"]["files"]
+    (tmp_path / "old.json").write_text(json.dumps(content))
+    assert Posterior.load(tmp_path / "old.json").files is None
 
 
 def test_the_record_has_the_documented_keys(post: Posterior) -> None:

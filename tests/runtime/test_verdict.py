@@ -41,6 +41,7 @@ def test_a_good_fit_with_everything_known_is_good() -> None:
         ({"poisson_background": 3.0, "background_share": 0.2}, "poisson-background", "caution"),
         ({"background": 6000}, "background-dominated", "caution"),
         ({"has_background": False, "background": 0}, "no-background", "caution"),
+        ({"missing_correction": "corr.pha"}, "no-correction", "caution"),
         ({"reference_response": True}, "reference-response", "caution"),
         ({"bad_fraction": 0.3}, "bad-bins", "caution"),
         ({"bad_fraction": 0.6}, "bad-bins", "reject"),

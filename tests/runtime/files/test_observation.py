@@ -13,7 +13,7 @@ from xspecnf import read_observation
 from xspecnf.errors import InputError
 from xspecnf.grid import NICER
 from xspecnf.observation import Observation
-from xspecnf.ogip import read_spectrum
+from xspecnf.ogip import read_rmf, read_spectrum
 from xspecnf.response import Response
 
 CHANNELS = 1501
@@ -68,6 +68,136 @@ def test_stated_background_errors_add_in_quadrature_and_negative_counts_stay(obs
     obs = observe(background=(columns, {"POISSERR": False}))
     assert np.array_equal(obs.background, -NICER.channels_per_bin)
     assert np.allclose(obs.background_error, 3 * np.sqrt(NICER.channels_per_bin))
+
+
+@pytest.mark.parametrize("stated", ["a column", "a keyword", "STAT_ERR"])
+def test_a_background_s_systematic_error_adds_in_quadrature_by_channel(observe, stated):
+    """OGIP/92-007: to the statistical error, here Poisson's. What STAT_ERR alone says then is the same."""
+    columns, keywords = {"COUNTS": np.full(CHANNELS, 100)}, {}
+    if stated == "a column":
+        columns["SYS_ERR"] = np.full(CHANNELS, 0.2)
+    elif stated == "a keyword":
+        keywords["SYS_ERR"] = 0.2
+    else:
+        columns["STAT_ERR"], keywords["POISSERR"] = np.full(CHANNELS, np.sqrt(100 + 20**2)), False
+    obs = observe(background=(columns, keywords))
+    np.testing.assert_allclose(obs.background_error, np.sqrt(500 * NICER.channels_per_bin), rtol=1e-6)
+    assert not obs.systematic.any()
+    told = ("source_bg.pha: its SYS_ERR was added to its errors, each channel by itself",)
+    assert obs.notes == (told if stated != "STAT_ERR" else ())
+
+
+@pytest.mark.parametrize(("corrscal", "areascal"), [(1.0, 1.0), (-0.5, 2.0)])
+def test_a_correction_file_is_subtracted_without_errors(observe, write_pha, corrscal, areascal):
+    """Scaled as a background is, times CORRSCAL; beside a background and without one."""
+    write_pha("corr.pha", {"COUNTS": np.full(CHANNELS, 7)}, EXPOSURE=50.0, AREASCAL=areascal)
+    names = {"CORRFILE": "corr.pha", "CORRSCAL": corrscal}
+    expected = corrscal * 2 * 7 / areascal * NICER.channels_per_bin
+    alone = observe(**names)
+    np.testing.assert_allclose(alone.background, expected)
+    assert not alone.background_error.any()
+    assert any("corr.pha" in note and "without errors" in note for note in alone.notes)
+    assert alone.files is not None
+    assert alone.files.correction is not None
+    assert (alone.files.correction.name, alone.files.corrscal) == ("corr.pha", corrscal)
+
+
+def test_a_correction_beside_a_background(observe, write_pha, tmp_path):
+    write_pha("corr.pha", {"COUNTS": np.full(CHANNELS, 7)}, QUALITY=0)
+    columns = {"COUNTS": np.full(CHANNELS, 4)}
+    obs = observe(background=(columns, {}), CORRFILE="corr.pha")
+    np.testing.assert_allclose(obs.background, 11 * NICER.channels_per_bin)
+    np.testing.assert_allclose(obs.background_error, np.sqrt(4 * NICER.channels_per_bin))
+
+
+def test_a_correction_without_a_value_costs_its_bin(observe, write_pha):
+    area = np.ones(CHANNELS)
+    area[30] = 0
+    write_pha("corr.pha", {"AREASCAL": area})
+    assert np.flatnonzero(~observe(CORRFILE="corr.pha").good).tolist() == [0]
+
+
+@pytest.mark.parametrize("names", [{"CORRFILE": "none"}, {"CORRFILE": "gone.pha", "CORRSCAL": 0.0}, {"CORRFILE": ""}])
+def test_no_correction_is_no_note(observe, names):
+    obs = observe(**names)
+    assert (obs.missing_correction, obs.background.any()) == ("", False)
+    assert not any("correction" in note for note in obs.notes)
+
+
+def test_a_correction_that_is_gone_is_told(observe):
+    obs = observe(CORRFILE="gone.pha")
+    assert obs.missing_correction == "gone.pha"
+    assert any("gone.pha was not found; it was not subtracted" in note for note in obs.notes)
+
+
+UNITS = {"count/s": 1, "counts/s": 1, "ct s-1": 1, "s**-1": 1, "COUNTS/SEC": 1, "count/ks": 1e3, "cts/min": 60, "": 1}
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_rates_by_their_units(write_pha, unit):
+    """Of RATE and of its STAT_ERR, which may have another one."""
+    path = write_pha("rate.pha", {"COUNTS": None, "RATE": np.full(CHANNELS, 6.0), "STAT_ERR": np.full(CHANNELS, 3.0)})
+    with fits.open(path, mode="update") as hdus:
+        hdus[1].header.update({"TUNIT2": unit, "TUNIT3": "count/min", "POISSERR": False})
+    spectrum = read_spectrum(path)
+    np.testing.assert_allclose(spectrum.counts, 600 / UNITS[unit])
+    np.testing.assert_allclose(spectrum.error, 300 / 60)
+
+
+@pytest.mark.parametrize(("column", "unit"), [("RATE", "count/s/keV"), ("RATE", "count"), ("COUNTS", "count/s")])
+def test_other_units_are_refused(write_pha, column, unit):
+    path = write_pha("other.pha", {"COUNTS": None, column: np.full(CHANNELS, 6.0)})
+    with fits.open(path, mode="update") as hdus:
+        hdus[1].header["TUNIT2"] = unit
+    with pytest.raises(InputError, match=rf"other\.pha: {column} is in '{unit}', count.* expected; convert"):
+        read_spectrum(path)
+
+
+def state_null(path: Path, column: int, value: int) -> None:
+    with fits.open(path, mode="update") as hdus:
+        hdus[1].header[f"TNULL{column}"] = value
+
+
+@pytest.mark.parametrize("null", [65535, -99])
+@pytest.mark.parametrize("which", ["source.pha", "source_bg.pha"])
+def test_undefined_counts_are_left_out(write_pha, write_rmf, write_arf, null, which):
+    counts = np.full(CHANNELS, 5)
+    counts[[30, 40]] = null
+    for name in ("source.pha", "source_bg.pha"):
+        path = write_pha(name, {"COUNTS": counts if name == which else np.full(CHANNELS, 5)})
+        if name == which:
+            state_null(path, 2, null)
+    rmf = write_rmf("flat.rmf", EDGES, np.full((2, CHANNELS), 1 / CHANNELS))
+    arf = write_arf("flat.arf", EDGES, np.array([100.0, 200.0]))
+    obs = read_observation(path.with_name("source.pha"), rmf=rmf, arf=arf)
+    assert np.flatnonzero(~obs.good).tolist() == [0, 3]
+    assert obs.counts.max() == 5 * NICER.channels_per_bin.max()
+    assert next(note for note in obs.notes if "hold no value" in note).startswith(f"{which}: 2 channels")
+
+
+def test_undefined_numbers_elsewhere_are_refused(write_pha, write_rmf):
+    path = write_pha()
+    state_null(path, 1, 7)
+    with pytest.raises(InputError, match=r"source\.pha: CHANNEL is undefined \(TNULL\) in row 7"):
+        read_spectrum(path)
+    rmf = write_rmf("flat.rmf", EDGES, np.full((2, CHANNELS), 1 / CHANNELS), layout="scalar")
+    state_null(rmf, 4, 0)
+    with pytest.raises(InputError, match=r"flat\.rmf: F_CHAN is undefined"):
+        read_rmf(rmf)
+
+
+def test_an_observation_says_what_it_was_read_from(write_pha, write_rmf, write_arf, tmp_path):
+    rmf = write_rmf("named.rmf", EDGES, np.full((2, CHANNELS), 1 / CHANNELS))
+    write_arf("source.arf", EDGES, np.array([100.0, 200.0]))
+    write_pha("other.pha")
+    obs = read_observation(write_pha(RESPFILE="named.rmf"), background=tmp_path / "other.pha")
+    files = obs.files
+    assert files is not None
+    assert (files.spectrum, files.rmf, files.arf) == (tmp_path / "source.pha", rmf, tmp_path / "source.arf")
+    assert (files.background, files.correction) == (tmp_path / "other.pha", None)
+    assert files.why == {"rmf": "header", "arf": "name", "background": "option"}
+    assert files.words()[1].endswith("source.arf (by the spectrum's name)")
+    assert type(files).of(files.record()) == files
 
 
 def test_background_rates(observe):
